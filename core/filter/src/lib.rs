@@ -1,0 +1,20 @@
+//! What a filter is to the rest of Nexus: something that says yes or no to an item.
+//!
+//! Each service brings its own filter language. Delivery knows filters through [`Filter`] alone, so that one
+//! session serves them all. No parsing here, and no knowledge of any protocol.
+
+/// Says which items a subscription wants.
+pub trait Filter<T: ?Sized>: Send + Sync {
+    /// True if the subscription wants `item`. Must depend on nothing but the filter and the item.
+    fn matches(&self, item: &T) -> bool;
+}
+
+/// Wants everything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Everything;
+
+impl<T: ?Sized> Filter<T> for Everything {
+    fn matches(&self, _item: &T) -> bool {
+        true
+    }
+}
