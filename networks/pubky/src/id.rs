@@ -1,0 +1,150 @@
+//! The ids of the Pubky world. Each is checked once, when it is made; after that the type is the proof.
+//!
+//! All are kept as the ASCII text that appears in URIs: their byte order is the order that the API
+//! promises, and no id is ever formatted twice.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{fmt, str::FromStr};
+
+/// Why a text is not an id. The message is the one that existing clients know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct IdError(String);
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $length:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $length]);
+
+        impl $name {
+            /// How many characters the id has.
+            pub const LENGTH: usize = $length;
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                // Every way to make an id goes through `FromStr` or a constructor that writes ASCII.
+                std::str::from_utf8(&self.0).expect("ids are ASCII")
+            }
+
+            /// The characters of the id.
+            pub const fn as_bytes(&self) -> &[u8; $length] {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let check: fn(&str) -> Result<(), String> = $check;
+                check(text).map_err(IdError)?;
+                let bytes = text.as_bytes().try_into().ok().filter(|_| text.is_ascii());
+                bytes.map(Self).ok_or_else(|| IdError(format!("Validation Error: not {} characters", $length)))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// A user or a homeserver: an ed25519 public key as 52 characters of z-base-32.
+    PubkyId, 52, |text| pubky_app_specs::PubkyId::try_from(text).map(drop)
+);
+
+text_id!(
+    /// The id of a post or a file: 13 characters of Crockford base32, microseconds when made by the book.
+    TimestampId, 13, |text| pubky_app_specs::validate_crockford_id(text).map(drop)
+);
+
+text_id!(
+    /// The id of a tag, a bookmark, a blob or a feed: 26 characters of Crockford base32 over half a BLAKE3 hash.
+    HashId, 26, |text| {
+        let ok = text.len() == 26 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        ok.then_some(()).ok_or_else(|| "Validation Error: Invalid ID length: must be 26 characters".into())
+    }
+);
+
+text_id!(
+    /// A tagged resource: 32 lower-case hex digits, half the BLAKE3 hash of its normal form.
+    ResourceId, 32, |text| {
+        let ok = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        ok.then_some(()).ok_or_else(|| format!("resource_id must be 32-char lowercase hex, got: {text}"))
+    }
+);
+
+impl PubkyId {
+    /// Takes characters that this program checked when it stored them. Checks the alphabet, not the curve.
+    ///
+    /// # Errors
+    /// If `text` is not 52 characters of z-base-32.
+    pub fn from_stored(text: &str) -> Result<Self, IdError> {
+        let known = |b: &u8| b"ybndrfg8ejkmcpqxot1uwisza345h769".contains(b);
+        let bytes: Option<[u8; 52]> = text.as_bytes().try_into().ok();
+        bytes.filter(|b| b.iter().all(known)).map(Self).ok_or_else(|| IdError(format!("not a public key: {text:?}")))
+    }
+}
+
+impl ResourceId {
+    /// The id of the resource whose normal form is `uri`.
+    pub fn of_normal_form(uri: &str) -> Self {
+        let hash = blake3::hash(uri.as_bytes());
+        let mut text = [0; 32];
+        text.copy_from_slice(&hash.to_hex().as_bytes()[..32]);
+        Self(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "operrr8wsbpr3ue9d4qj41ge1kcc6r7fdiy6o3ugjrrhi4y77rdo";
+
+    #[test]
+    fn ids_are_their_text() {
+        assert_eq!(KEY.parse::<PubkyId>().unwrap().as_str(), KEY);
+        assert_eq!(PubkyId::from_stored(KEY).unwrap().as_str(), KEY);
+        assert_eq!("0034A0X7NJ52A".parse::<TimestampId>().unwrap().to_string(), "0034A0X7NJ52A");
+    }
+
+    #[test]
+    fn errors_are_the_ones_clients_know() {
+        let error = "short".parse::<TimestampId>().unwrap_err().to_string();
+        assert_eq!(error, "Validation Error: Invalid ID length: must be 13 characters");
+        let error = "short".parse::<PubkyId>().unwrap_err().to_string();
+        assert_eq!(error, "Validation Error: the string is not 52 utf chars");
+        let error = "X".parse::<ResourceId>().unwrap_err().to_string();
+        assert_eq!(error, "resource_id must be 32-char lowercase hex, got: X");
+    }
+}
