@@ -1,0 +1,96 @@
+//! What the writer is asked to handle, and what it answers.
+
+use crate::{
+    effects::{Operation, RetryRow, SourceCursor},
+    row::{ContentHash, HostRow},
+};
+use nexus_model::Verified;
+use nexus_pubky::{Address, PubkyId, Record};
+use std::{path::PathBuf, sync::Arc};
+
+/// One request to the writer, handled in the order of arrival.
+#[derive(Debug)]
+pub enum Input {
+    /// An event of a homeserver's log, with its record already fetched and verified.
+    Event(Event),
+    /// An event that couldn't be fetched or verified now and may be later.
+    Failed {
+        /// The record's URI.
+        uri: Arc<str>,
+        /// What was to be done.
+        operation: Operation,
+        /// Where it came from.
+        homeserver: Arc<str>,
+        /// What went wrong, for the operator.
+        error: String,
+    },
+    /// An event that will never be handled: unknown path, invalid record, gone. Only a retry entry for it ends.
+    Dropped {
+        /// The record's URI.
+        uri: Arc<str>,
+    },
+    /// A source has been read this far. It becomes durable with, and never before, everything sent earlier.
+    Read(SourceCursor),
+    /// pkarr told where a user lives. An unknown user becomes a stub.
+    Hosted(HostRow),
+    /// A mapping was tried and found nothing, or another homeserver than the bound one.
+    HostDoubtful(PubkyId),
+    /// The operator wants dead letters tried again: all of them, or the one for a URI.
+    Revive(Option<Arc<str>>),
+    /// The trust job has new scores.
+    Trust(Arc<[(PubkyId, f64)]>),
+}
+
+/// A verified event.
+#[derive(Debug)]
+pub struct Event {
+    /// Which record.
+    pub address: Address,
+    /// What became of it.
+    pub action: EventAction,
+    /// Where it was read, by key or base URL.
+    pub homeserver: Arc<str>,
+    /// False while a source is still reading history.
+    pub live: bool,
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum EventAction {
+    /// It is new or changed.
+    Put {
+        /// What it says now.
+        record: Verified<Record>,
+        /// Hash of the bytes as they were served.
+        hash: ContentHash,
+        /// For files: where the blob's bytes lie durably, ready to be kept or thrown away.
+        blob: Option<PathBuf>,
+    },
+    /// It is gone.
+    Delete,
+}
+
+/// What became of an input, told after it is durable and indexed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Committed.
+    Done {
+        /// Retries that waited for what this input brought; they can be fetched and sent again at once.
+        freed: Vec<RetryRow>,
+        /// Users named for the first time whose homeserver is worth looking up (auto-ingest).
+        ingest: Vec<PubkyId>,
+    },
+    /// Nothing to change: a repeat, or a delete of something unknown.
+    Unchanged,
+    /// The operator's rules don't want it, or its owner may not do it. Counted by this reason.
+    Refused(&'static str),
+    /// It waits in the retry queue for another record.
+    Waits {
+        /// The URI it waits for.
+        on: Arc<str>,
+        /// Unknown users whose homeserver is worth looking up (auto-ingest).
+        ingest: Vec<PubkyId>,
+    },
+    /// Given up after too many tries; it is among the dead letters.
+    Buried,
+}

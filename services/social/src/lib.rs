@@ -1,0 +1,21 @@
+//! The social service: a drop-in for Pubky Nexus without Neo4j, Redis or a second process.
+//!
+//! The rooms, in the order of the data:
+//!
+//! - `rules` refuse input that the operator doesn't want;
+//! - `decide` turns one verified event and the stored state into [`Effects`](effects::Effects), purely;
+//! - [`store`] is the port that keeps them, in one transaction for a group;
+//! - `index` applies them in memory, and answers every [`query`] with a [`view`].
+//!
+//! No tokio, no HTTP, no SQL and no clock: time is handed in, the hands are in `nexus-social-server`, and
+//! backends are in `adapters/`.
+
+pub mod effects;
+pub mod input;
+pub mod notification;
+pub mod query;
+pub mod read;
+pub mod row;
+pub mod search;
+pub mod store;
+pub mod view;
