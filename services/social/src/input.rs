@@ -12,7 +12,7 @@ use std::{path::PathBuf, sync::Arc};
 #[derive(Debug)]
 pub enum Input {
     /// An event of a homeserver's log, with its record already fetched and verified.
-    Event(Event),
+    Event(Box<Event>),
     /// An event that couldn't be fetched or verified now and may be later.
     Failed {
         /// The record's URI.
