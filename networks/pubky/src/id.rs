@@ -79,7 +79,11 @@ macro_rules! text_id {
 
 text_id!(
     /// A user or a homeserver: an ed25519 public key as 52 characters of z-base-32.
-    PubkyId, 52, |text| pubky_app_specs::PubkyId::try_from(text).map(drop)
+    PubkyId, 52, |text| {
+        let key = pubky_app_specs::PubkyId::try_from(text)?;
+        // 52 characters hold four bits more than a key: only one spelling is the key's own.
+        (key.as_ref() == text).then_some(()).ok_or_else(|| "Validation Error: not the key's canonical text".into())
+    }
 );
 
 text_id!(
@@ -115,6 +119,16 @@ impl PubkyId {
     }
 }
 
+impl HashId {
+    /// The id of content whose BLAKE3 hash is `hash`: its first half.
+    pub fn of_hash(hash: &[u8; 32]) -> Self {
+        let text = base32::encode(base32::Alphabet::Crockford, &hash[..16]);
+        let mut id = [0; 26];
+        id.copy_from_slice(text.as_bytes());
+        Self(id)
+    }
+}
+
 impl ResourceId {
     /// The id of the resource whose normal form is `uri`.
     pub fn of_normal_form(uri: &str) -> Self {
@@ -136,6 +150,20 @@ mod tests {
         assert_eq!(KEY.parse::<PubkyId>().unwrap().as_str(), KEY);
         assert_eq!(PubkyId::from_stored(KEY).unwrap().as_str(), KEY);
         assert_eq!("0034A0X7NJ52A".parse::<TimestampId>().unwrap().to_string(), "0034A0X7NJ52A");
+    }
+
+    #[test]
+    fn a_key_has_one_spelling() {
+        let alias = KEY.strip_suffix('o').map(|head| format!("{head}t")).unwrap();
+        assert_eq!(pubky_app_specs::PubkyId::try_from(&alias).unwrap().as_ref(), KEY);
+        assert!(alias.parse::<PubkyId>().is_err());
+    }
+
+    #[test]
+    fn a_blobs_id_is_half_its_hash() {
+        use pubky_app_specs::{PubkyAppBlob, traits::HashId as _};
+        let hash = *blake3::hash(b"bytes").as_bytes();
+        assert_eq!(HashId::of_hash(&hash).as_str(), PubkyAppBlob(b"bytes".to_vec()).create_id());
     }
 
     #[test]

@@ -44,6 +44,11 @@ pub enum Path {
 }
 
 impl Path {
+    /// True for records that are read and indexed; the others are known and passed over.
+    pub const fn is_indexed(&self) -> bool {
+        !matches!(self, Self::Feed(_) | Self::LastRead | Self::Blob(_))
+    }
+
     /// The collection, as journals and filters name it.
     pub const fn collection(&self) -> &'static str {
         match self {
