@@ -107,6 +107,20 @@ pub enum RetryChange {
     Remove(Arc<str>),
     /// Given up: kept where the operator can list and retry it.
     Bury(RetryRow),
+    /// What entries for these URIs waited for has arrived: all that wait for `on` become due.
+    Release {
+        /// The URI that has arrived.
+        on: Arc<str>,
+        /// When they are tried next.
+        due: Timestamp,
+    },
+    /// Dead letters go back into the queue with their attempts forgotten: all of them, or the one for a URI.
+    Revive {
+        /// Which one, if not all.
+        uri: Option<Arc<str>>,
+        /// When they are tried next.
+        due: Timestamp,
+    },
 }
 
 /// An event that couldn't be handled yet.

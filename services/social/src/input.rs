@@ -2,7 +2,7 @@
 
 use crate::{
     effects::{Operation, RetryRow, SourceCursor},
-    row::{ContentHash, HostRow},
+    row::{ContentHash, FileRow, HostRow},
 };
 use nexus_model::Verified;
 use nexus_pubky::{Address, PubkyId, Record};
@@ -31,9 +31,10 @@ pub enum Input {
     },
     /// A source has been read this far. It becomes durable with, and never before, everything sent earlier.
     Read(SourceCursor),
-    /// pkarr told where a user lives. An unknown user becomes a stub.
+    /// pkarr told where a user lives. An unknown user becomes a stub; one who has moved is bound anew, and what
+    /// was read of their log at the new homeserver before is read again.
     Hosted(HostRow),
-    /// A mapping was tried and found nothing, or another homeserver than the bound one.
+    /// pkarr knows no homeserver of the user any more. (Another homeserver than before is [`Input::Hosted`].)
     HostDoubtful(PubkyId),
     /// The operator wants dead letters tried again: all of them, or the one for a URI.
     Revive(Option<Arc<str>>),
@@ -79,6 +80,8 @@ pub enum Verdict {
         freed: Vec<RetryRow>,
         /// Users named for the first time whose homeserver is worth looking up (auto-ingest).
         ingest: Vec<PubkyId>,
+        /// Files that were deleted, or whose bytes were replaced: what is kept of these goes (invariant 11).
+        orphans: Vec<FileRow>,
     },
     /// Nothing to change: a repeat, or a delete of something unknown.
     Unchanged,

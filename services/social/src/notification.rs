@@ -122,6 +122,19 @@ pub enum NotificationBody {
     },
 }
 
+impl NotificationBody {
+    /// The body as it is stored: what makes two notifications of one receiver the same.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a body has only strings")
+    }
+
+    /// A short name of the body in its receiver's list: 32 hex digits, half the BLAKE3 hash of its JSON.
+    pub fn key(&self) -> String {
+        let hash = blake3::hash(self.to_json().as_bytes()).to_hex();
+        hash[..32].to_owned()
+    }
+}
+
 /// Why somebody hears of another's edit or deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -25,6 +25,18 @@ impl PostKey {
 }
 
 /// `author:id`, as lists and clients write it.
+impl FileKey {
+    /// The file's canonical URI.
+    pub fn uri(&self) -> String {
+        format!("pubky://{}/pub/pubky.app/files/{}", self.owner, self.id)
+    }
+}
+
+/// The canonical URI of a user: that of their profile.
+pub fn user_uri(id: &PubkyId) -> String {
+    format!("pubky://{id}/pub/pubky.app/profile.json")
+}
+
 impl fmt::Display for PostKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.author, self.id)
@@ -159,7 +171,7 @@ pub struct Embed {
 }
 
 /// A file's description. The bytes of its `main` variant are in the blob store.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRow {
     /// Owner and id.
     pub key: FileKey,
@@ -214,7 +226,8 @@ pub enum Target {
     Resource(ResourceId),
 }
 
-/// A directed relation. `time` is always the indexer's clock when the edge was first handled.
+/// A directed relation. A post has at most one `Replied` and one `Reposted` edge of its own; what it points at
+/// may be gone. `time` is always the indexer's clock when the edge was first handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edge {
     /// `post` answers `parent`.
@@ -299,6 +312,18 @@ pub struct Tag {
     pub time: Timestamp,
     /// The client's time, in microseconds.
     pub created_at: i64,
+}
+
+impl Edge {
+    /// When it was handled.
+    pub const fn time(&self) -> Timestamp {
+        match self {
+            Self::Replied { time, .. } | Self::Reposted { time, .. } | Self::Mentioned { time, .. } => *time,
+            Self::Follows(edge) | Self::Mutes(edge) => edge.time,
+            Self::Bookmarked(bookmark) => bookmark.time,
+            Self::Tagged(tag) => tag.time,
+        }
+    }
 }
 
 impl Tag {

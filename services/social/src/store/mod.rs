@@ -7,8 +7,8 @@
 //! Calls block. The hands run them on threads of their own.
 
 use crate::{
-    effects::{Effects, RetryRow, SourceCursor, SourceLog},
-    notification::Notification,
+    effects::{ChangeRow, Effects, RetryRow, SourceCursor, SourceLog},
+    notification::{Notification, Notified},
     query::{Page, ScoreRange},
     row::{
         Bookmark, ContentHash, Edge, FileKey, FileRow, HostRow, Label, PostKey, PostRow, ResourceRow, Tag, Target,
@@ -19,6 +19,13 @@ use nexus_model::{Action, Seq, Timestamp};
 use nexus_pubky::{HashId, PubkyId, ResourceId};
 use std::sync::Arc;
 
+mod edge;
+mod memory;
+pub mod value;
+
+pub use edge::{EdgeKey, sort_by_time};
+pub use memory::Memory;
+
 /// Durable state of the social service.
 pub trait Store: Send + Sync {
     /// Opens the writer's transaction. There is one writer; a second call while a transaction is open waits.
@@ -28,7 +35,7 @@ pub trait Store: Send + Sync {
     fn begin(&self) -> Result<Box<dyn Transaction + '_>>;
 
     /// Hands every stored row to `sink`, in an order that rebuilds an index: hosts, users, posts by time,
-    /// files, resources, edges by time. Gives the journal position that the rows stand for.
+    /// files, resources, edges (each kind by time), trust. Gives the journal position that the rows stand for.
     ///
     /// # Errors
     /// If the backend fails or a row can't be read: damage to own data is never passed over.
@@ -88,12 +95,6 @@ pub trait Store: Send + Sync {
     /// If the backend fails.
     fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RetryRow>>;
 
-    /// Retries that wait for the record at `uri`.
-    ///
-    /// # Errors
-    /// If the backend fails.
-    fn waiting_for(&self, uri: &str) -> Result<Vec<RetryRow>>;
-
     /// A page of the retry queue, the next due first.
     ///
     /// # Errors
@@ -117,6 +118,19 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// If the backend fails.
     fn hosts(&self, before: Timestamp, limit: usize) -> Result<Vec<HostRow>>;
+
+    /// At most `limit` users after `after` in the order of their keys whose homeserver is unknown or was last
+    /// resolved before `before`. Deleted users are left out.
+    ///
+    /// # Errors
+    /// If the backend fails.
+    fn unresolved(&self, before: Timestamp, after: Option<&PubkyId>, limit: usize) -> Result<Vec<PubkyId>>;
+
+    /// Hands every notification to `sink`, each receiver's by time.
+    ///
+    /// # Errors
+    /// If the backend fails.
+    fn load_notifications(&self, sink: &mut dyn FnMut(Notified)) -> Result<()>;
 }
 
 /// The writer's view: everything committed, and the open group on top of it.
@@ -163,14 +177,20 @@ pub trait State {
     fn tag(&self, tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Result<Option<Tag>>;
     /// A tag, by what it says.
     fn tag_on(&self, tagger: &PubkyId, target: &Target, label: &Label, app: Option<&str>) -> Result<Option<Tag>>;
-    /// True if any tag points at the target.
-    fn is_tagged(&self, target: &Target) -> Result<bool>;
+    /// The oldest tag on the same target besides this one.
+    fn other_tag(&self, tag: &Tag) -> Result<Option<Tag>>;
     /// Edges that leave a post: what it answers, embeds and mentions.
     fn edges_from_post(&self, key: &PostKey) -> Result<Vec<Edge>>;
     /// Edges that arrive at a post: replies, reposts, tags and bookmarks, by time.
     fn edges_to_post(&self, key: &PostKey) -> Result<Vec<Edge>>;
+    /// A notification, by its receiver and [key](crate::notification::NotificationBody::key).
+    fn notification(&self, receiver: &PubkyId, key: &str) -> Result<Option<Notified>>;
     /// The retry entry for a URI.
     fn retry(&self, uri: &str) -> Result<Option<RetryRow>>;
+    /// At most `limit` retries that wait for the record at `uri`, the next due first.
+    fn waiting_for(&self, uri: &str, limit: usize) -> Result<Vec<RetryRow>>;
+    /// How far a source has been read, if ever.
+    fn cursor(&self, log: &SourceLog) -> Result<Option<u64>>;
 }
 
 /// A row as [`Store::load`] gives it.
@@ -207,6 +227,23 @@ pub struct StoredChange {
     pub time: Timestamp,
     /// The record as JSON, if it still is what this change made it.
     pub value: Option<String>,
+}
+
+impl StoredChange {
+    /// The row at `seq`, its value not looked up yet.
+    pub fn new(seq: Seq, row: &ChangeRow) -> Self {
+        Self {
+            seq,
+            author: row.author,
+            collection: row.collection.into(),
+            key: Arc::clone(&row.key),
+            action: row.action,
+            version: row.version,
+            live: row.live,
+            time: row.time,
+            value: None,
+        }
+    }
 }
 
 /// What can go wrong in a store.
