@@ -3,6 +3,10 @@
 //! Each service brings its own filter language. Delivery knows filters through [`Filter`] alone, so that one
 //! session serves them all. No parsing here, and no knowledge of any protocol.
 
+mod route;
+
+pub use route::{Route, Routed, Router};
+
 /// Says which items a subscription wants.
 pub trait Filter<T: ?Sized>: Send + Sync {
     /// True if the subscription wants `item`. Must depend on nothing but the filter and the item.
