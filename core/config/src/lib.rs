@@ -25,7 +25,7 @@ pub use node::{Node, Scalar, Setting, Tables};
 pub use ranged::{Bounded, Ranged, Share, Size, Span};
 pub use render::{commented, environment, reference};
 pub use schema::{Alias, Schema, Short};
-pub use text::{Quoted, Secret};
+pub use text::Secret;
 
 #[doc(hidden)]
 pub use serde;

@@ -1,2 +1,4 @@
 //! The hands of the social service, in the order of the data: `source` reads homeservers, `writer` runs the
 //! one thread that decides and commits, `api` answers, `live` pushes, `config` says how.
+
+pub mod config;
