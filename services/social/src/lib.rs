@@ -12,10 +12,13 @@
 
 pub mod effects;
 pub mod input;
+pub mod model;
 pub mod notification;
 pub mod query;
 pub mod read;
 pub mod row;
+mod score;
 pub mod search;
+mod shape;
 pub mod store;
 pub mod view;

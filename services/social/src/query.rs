@@ -153,7 +153,7 @@ impl ScoreRange {
 pub struct Position {
     /// The entry's score.
     pub score: i64,
-    /// The entry's text, which orders equal scores.
+    /// The entry's text, which orders equal scores: `author:id` for a post in any list, the id of a resource.
     pub member: Arc<str>,
 }
 
@@ -182,7 +182,7 @@ pub enum PostSource {
         reach: Reach,
     },
     /// Posts, not replies, by users whose profile carries one of the labels, put there by somebody within
-    /// `depth` follow steps of the observer; `None` is the observer alone.
+    /// `depth` follow steps of the observer, who is one of them; `None` is the observer alone.
     WotDomain {
         /// Around whom.
         observer: PubkyId,
@@ -195,11 +195,12 @@ pub enum PostSource {
     Bookmarks(PubkyId),
     /// An author's posts that are not replies.
     Author(PubkyId),
-    /// An author's replies.
+    /// An author's replies, always by time.
     AuthorReplies(PubkyId),
-    /// The replies to a post.
+    /// The replies to a post, always by the time of the reply.
     PostReplies(PostKey),
-    /// The items of a collection, in its curator's order.
+    /// The items of a collection, in its curator's order, whether they are known or not; only `page`, `after`
+    /// and `unless_muted_by` apply.
     Collection(PostKey),
 }
 
@@ -244,7 +245,7 @@ pub enum UserSource {
     },
     /// Users 1 to 3 steps away, not followed yet, with at least 5 posts; a sample chosen by `seed`.
     Recommended(PubkyId),
-    /// Who replied to a post.
+    /// Who replied to a post, by their first reply; not paged, at most 1000.
     PostReplies(PostKey),
     /// Users to begin with, for some interests.
     StarterPack {

@@ -271,7 +271,7 @@ pub struct TagView {
 pub struct HotTag {
     /// The label.
     pub label: String,
-    /// The first taggers.
+    /// The first taggers, by their latest use of the label, newest first.
     #[schema(value_type = Vec<String>)]
     pub taggers_id: Vec<PubkyId>,
     /// Distinct posts tagged with it.
@@ -332,7 +332,7 @@ pub struct UserHit {
 pub struct Ranked {
     /// The post.
     pub post: PostKey,
-    /// Its score in that list: milliseconds, or engagement.
+    /// Its score in that list: milliseconds, or engagement; in a collection its place, from 0.
     pub score: i64,
 }
 

@@ -1,0 +1,140 @@
+//! Labels on things, labels in use, and who put them there.
+
+use super::{Model, paged, sorted};
+use crate::{
+    query::{HotTagQuery, Page, Reach, TagWindow, Timeframe},
+    read::TaggerScope,
+    row::{Label, PostKey, Target},
+    view::{HotTag, TagDetails, Taggers},
+};
+use nexus_model::Timestamp;
+use nexus_pubky::PubkyId;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+impl Model {
+    /// Each label on a target with its distinct taggers, oldest first. A tagger who used a label through two
+    /// apps counts once, at the earlier time (quirk 14 of the spec).
+    pub(super) fn labels_on(&self, target: &Target) -> BTreeMap<&Label, Vec<PubkyId>> {
+        let mut first: BTreeMap<&Label, BTreeMap<PubkyId, Timestamp>> = BTreeMap::new();
+        for tag in self.tags().filter(|tag| tag.target == *target) {
+            let time = first.entry(&tag.label).or_default().entry(tag.tagger).or_insert(tag.time);
+            *time = tag.time.min(*time);
+        }
+        let by_time = |taggers: BTreeMap<PubkyId, Timestamp>| {
+            sorted(taggers.into_iter().map(|(id, time)| (time, id))).into_iter().map(|(_, id)| id).collect()
+        };
+        first.into_iter().map(|(label, taggers)| (label, by_time(taggers))).collect()
+    }
+
+    /// The taggers that a scope lets through.
+    fn in_scope(&self, taggers: &[PubkyId], scope: TaggerScope<'_>) -> Vec<PubkyId> {
+        match scope {
+            TaggerScope::All { .. } => taggers.to_vec(),
+            TaggerScope::Wot { viewer, depth } => {
+                let trusted = self.within(viewer, depth);
+                taggers.iter().copied().filter(|tagger| trusted.contains(tagger)).collect()
+            }
+        }
+    }
+
+    /// Most taggers first. Equal numbers: last label first, but within a web of trust first label first
+    /// (spec d.1 and d.5).
+    pub(super) fn tag_list(&self, target: &Target, window: TagWindow, scope: TaggerScope<'_>) -> Vec<TagDetails> {
+        let mut list = Vec::new();
+        for (label, all) in self.labels_on(target) {
+            let taggers = self.in_scope(&all, scope);
+            let relationship = viewer_of(scope).is_some_and(|viewer| all.contains(viewer));
+            if !taggers.is_empty() {
+                let taggers_count = taggers.len();
+                let taggers = taggers.into_iter().take(window.taggers).collect();
+                list.push(TagDetails { label: label.to_string(), taggers, taggers_count, relationship });
+            }
+        }
+        if matches!(scope, TaggerScope::All { .. }) {
+            list.reverse();
+        }
+        list.sort_by_key(|tag| Reverse(tag.taggers_count));
+        paged(list, window.labels)
+    }
+
+    pub(super) fn tagger_page(&self, target: &Target, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers {
+        let labels = self.labels_on(target);
+        let all = labels.get(&Label::from_valid(label)).cloned().unwrap_or_default();
+        Taggers {
+            relationship: viewer_of(scope).is_some_and(|viewer| all.contains(viewer)),
+            users: paged(self.in_scope(&all, scope), page),
+        }
+    }
+
+    /// By the latest use of each tagger, newest first; equal times: last key first.
+    fn latest_first(uses: impl Iterator<Item = (PubkyId, Timestamp)>) -> Vec<PubkyId> {
+        let mut latest = BTreeMap::new();
+        for (user, time) in uses {
+            let entry = latest.entry(user).or_insert(time);
+            *entry = time.max(*entry);
+        }
+        let mut order: Vec<_> = latest.into_iter().map(|(user, time)| (time, user)).collect();
+        order.sort_by_key(|&entry| Reverse(entry));
+        order.into_iter().map(|(_, user)| user).collect()
+    }
+
+    pub(super) fn hot(&self, query: &HotTagQuery) -> Vec<HotTag> {
+        let around = query.around.as_ref().map(|(user, reach)| self.reach(user, *reach));
+        let start = query.timeframe.start(query.now);
+        let mut uses: BTreeMap<&Label, Vec<(PubkyId, PostKey, Timestamp)>> = BTreeMap::new();
+        for (tag, post) in self.post_tag_edges() {
+            if tag.time >= start && around.as_ref().is_none_or(|set| set.contains(&tag.tagger)) {
+                uses.entry(&tag.label).or_default().push((tag.tagger, post, tag.time));
+            }
+        }
+        let mut list: Vec<_> = uses
+            .into_iter()
+            .map(|(label, uses)| {
+                let posts: BTreeSet<_> = uses.iter().map(|(_, post, _)| post).collect();
+                let taggers = Self::latest_first(uses.iter().map(|(user, _, time)| (*user, *time)));
+                HotTag {
+                    label: label.to_string(),
+                    tagged_count: posts.len() as u64,
+                    taggers_count: taggers.len(),
+                    taggers_id: taggers.into_iter().take(query.taggers).collect(),
+                }
+            })
+            .collect();
+        list.sort_by(|a, b| (b.tagged_count, &b.label).cmp(&(a.tagged_count, &a.label)));
+        paged(list, query.page)
+    }
+
+    pub(super) fn taggers_of_label(
+        &self,
+        label: &str,
+        around: Option<(&PubkyId, Reach)>,
+        timeframe: Timeframe,
+        now: Timestamp,
+        page: Page,
+    ) -> Vec<PubkyId> {
+        let around = around.map(|(user, reach)| self.reach(user, reach));
+        let start = timeframe.start(now);
+        let uses = self.post_tag_edges().filter(|(tag, _)| {
+            let reached = around.as_ref().is_none_or(|set| set.contains(&tag.tagger));
+            tag.label.as_str() == label && tag.time >= start && reached
+        });
+        paged(Self::latest_first(uses.map(|(tag, _)| (tag.tagger, tag.time))), page)
+    }
+
+    /// Labels in use on anything, in order (quirk 13 of the spec).
+    pub(super) fn labels_in_use(&self, prefix: &str) -> BTreeSet<Label> {
+        let labels = self.tags().map(|tag| &tag.label);
+        labels.filter(|label| label.as_str().starts_with(prefix)).cloned().collect()
+    }
+}
+
+/// Who looks.
+fn viewer_of(scope: TaggerScope<'_>) -> Option<&PubkyId> {
+    match scope {
+        TaggerScope::All { viewer } => viewer,
+        TaggerScope::Wot { viewer, .. } => Some(viewer),
+    }
+}
