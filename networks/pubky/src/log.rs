@@ -140,6 +140,7 @@ impl PageError {
 pub struct PageParser {
     lines: Lines,
     read: usize,
+    max_bytes: usize,
     limit: usize,
     events: Vec<LogEvent>,
     passed_over: Vec<Malformed>,
@@ -147,16 +148,16 @@ pub struct PageParser {
 }
 
 impl PageParser {
-    /// Most bytes of a page that are read.
+    /// Most bytes of a page, where nobody says otherwise.
     pub const MAX_BYTES: usize = 5 * 1024 * 1024;
 
     /// Highest cursor: stores keep positions as signed numbers.
     pub const MAX_CURSOR: u64 = i64::MAX as u64;
 
-    /// Expects a page of at most `limit` entries.
-    pub const fn new(limit: usize) -> Self {
+    /// Expects a page of at most `limit` entries and `max_bytes` bytes.
+    pub const fn new(limit: usize, max_bytes: usize) -> Self {
         let lines = Lines::new();
-        Self { lines, read: 0, limit, events: Vec::new(), passed_over: Vec::new(), cursor: None }
+        Self { lines, read: 0, max_bytes, limit, events: Vec::new(), passed_over: Vec::new(), cursor: None }
     }
 
     /// Reads the next piece of the body.
@@ -165,8 +166,8 @@ impl PageParser {
     /// If the page grows beyond its limits; nothing of it may be used then.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), PageError> {
         self.read = self.read.saturating_add(piece.len());
-        if self.read > Self::MAX_BYTES {
-            return Err(PageError::TooLarge { limit: Self::MAX_BYTES });
+        if self.read > self.max_bytes {
+            return Err(PageError::TooLarge { limit: self.max_bytes });
         }
         let mut lines = std::mem::take(&mut self.lines);
         lines.feed(piece, |line| self.line(&line));

@@ -77,12 +77,16 @@ impl Invalid {
 }
 
 /// The rule of what records may be believed.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Schema;
-
-impl Schema {
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
     /// Most bytes of a record, blobs aside.
-    pub const MAX_BYTES: usize = 2 * 1024 * 1024;
+    pub max_bytes: usize,
+}
+
+impl Default for Schema {
+    fn default() -> Self {
+        Self { max_bytes: 2 * 1024 * 1024 }
+    }
 }
 
 impl Verifier<Fetched> for Schema {
@@ -90,7 +94,7 @@ impl Verifier<Fetched> for Schema {
     type Error = Invalid;
 
     fn verify(&self, input: Fetched) -> Result<Content, Invalid> {
-        let (size, limit) = (input.body.len(), Self::MAX_BYTES);
+        let (size, limit) = (input.body.len(), self.max_bytes);
         if size > limit {
             return Err(Invalid::TooLarge { size, limit });
         }

@@ -5,7 +5,7 @@ use nexus_pubky::{Address, LogEvent, Malformed, Page, PageError, PageParser, Pat
 use proptest::prelude::*;
 
 fn read(body: &[u8], piece: usize, requested: u64, stored: u64) -> Result<Page, PageError> {
-    let mut parser = PageParser::new(1000);
+    let mut parser = PageParser::new(1000, PageParser::MAX_BYTES);
     for piece in body.chunks(piece.max(1)) {
         parser.feed(piece)?;
     }
@@ -61,7 +61,7 @@ fn bad_lines_are_counted_and_the_rest_goes_on() {
 
 #[test]
 fn a_page_is_bounded_in_bytes_and_in_lines() {
-    let mut parser = PageParser::new(1000);
+    let mut parser = PageParser::new(1000, PageParser::MAX_BYTES);
     let piece = vec![b'\n'; 1024 * 1024];
     let fed: Result<Vec<()>, _> = (0..6).map(|_| parser.feed(&piece)).collect();
     assert_eq!(fed.unwrap_err(), PageError::TooLarge { limit: 5 * 1024 * 1024 });

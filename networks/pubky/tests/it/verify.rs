@@ -12,7 +12,7 @@ use pubky_app_specs::{
 fn verify(uri: &str, body: &[u8], announced: Option<[u8; 32]>) -> Result<Verified<Content>, Invalid> {
     let address = uri.parse().unwrap();
     let fetched = Fetched { address, authority: Authority::Configured, body: Bytes::copy_from_slice(body), announced };
-    Raw::new(fetched).verify(&Schema)
+    Raw::new(fetched).verify(&Schema::default())
 }
 
 fn uri(path: &str) -> String {
@@ -45,7 +45,7 @@ fn universal_tags_have_the_tags_schema() {
 fn hostile_bodies_are_refused() {
     let profile = uri("pubky.app/profile.json");
     let reason = |body: &[u8]| verify(&profile, body, None).unwrap_err().reason();
-    assert_eq!(reason(&vec![b' '; Schema::MAX_BYTES + 1]), "record_too_large");
+    assert_eq!(reason(&vec![b' '; Schema::default().max_bytes + 1]), "record_too_large");
     assert_eq!(reason(b"\xff\xfe"), "schema");
     assert_eq!(reason("[".repeat(1_000_000).as_bytes()), "schema");
     assert_eq!(reason(format!(r#"{{"x":{}"#, "{\"a\":".repeat(200_000)).as_bytes()), "schema");
