@@ -1,6 +1,7 @@
 //! A made-up network: users who write, follow, tag and bookmark, the same for the same seed.
 
 use bytes::Bytes;
+use fastrand::Rng;
 use pkarr::Keypair;
 use pubky_app_specs::{
     PubkyAppBookmark, PubkyAppPost, PubkyAppPostKind, PubkyAppTag, PubkyAppUser, post_uri_builder, traits::HashId,
@@ -37,7 +38,7 @@ impl Network {
     /// two follows, two tags and a bookmark.
     pub fn generate(plan: Plan) -> Self {
         let users = (0..plan.users.max(1)).map(|index| key(plan.seed, index)).collect();
-        let mut made = Making { random: Random(plan.seed), users, posts: Vec::new(), records: Vec::new() };
+        let mut made = Making { random: Rng::with_seed(plan.seed), users, posts: Vec::new(), records: Vec::new() };
         for index in 0..made.users.len() {
             made.profile(index);
         }
@@ -58,7 +59,7 @@ fn key(seed: u64, index: usize) -> String {
 }
 
 struct Making {
-    random: Random,
+    random: Rng,
     users: Vec<String>,
     posts: Vec<(usize, String)>,
     records: Vec<(String, String, Bytes)>,
@@ -71,8 +72,8 @@ impl Making {
     }
 
     fn one(&mut self) {
-        let user = self.random.skewed(self.users.len());
-        match self.random.below(10) {
+        let user = skewed(&mut self.random, self.users.len());
+        match self.random.usize(..10) {
             0..5 => self.post(user),
             5..7 => self.follow(user),
             7..9 => self.tag(user),
@@ -82,8 +83,8 @@ impl Making {
 
     fn post(&mut self, user: usize) {
         let id = timestamp_id(FIRST_POST + self.posts.len() as i64 * 1_000_000);
-        let parent = (self.random.below(5) == 0).then(|| self.some_post()).flatten();
-        let label = LABELS[self.random.skewed(LABELS.len())];
+        let parent = (self.random.usize(..5) == 0).then(|| self.some_post()).flatten();
+        let label = LABELS[skewed(&mut self.random, LABELS.len())];
         let content = format!("post {} about {label}, written by user {user} on a quiet day", self.posts.len());
         let post = PubkyAppPost::new(content, PubkyAppPostKind::Short, parent, None, None);
         self.keep(user, &format!("posts/{id}"), &json!(post));
@@ -91,14 +92,14 @@ impl Making {
     }
 
     fn follow(&mut self, user: usize) {
-        let followee = self.random.skewed(self.users.len());
+        let followee = skewed(&mut self.random, self.users.len());
         let path = format!("follows/{}", self.users[followee]);
         self.keep(user, &path, &json!({"created_at": FIRST_POST}));
     }
 
     fn tag(&mut self, user: usize) {
         let Some(uri) = self.some_post() else { return };
-        let label = LABELS[self.random.skewed(LABELS.len())].to_owned();
+        let label = LABELS[skewed(&mut self.random, LABELS.len())].to_owned();
         let tag = PubkyAppTag { uri, label, created_at: FIRST_POST };
         self.keep(user, &format!("tags/{}", tag.create_id()), &json!(tag));
     }
@@ -110,7 +111,7 @@ impl Making {
     }
 
     fn some_post(&mut self) -> Option<String> {
-        let newest_first = self.random.skewed(self.posts.len().max(1));
+        let newest_first = skewed(&mut self.random, self.posts.len().max(1));
         let (author, id) = self.posts.iter().nth_back(newest_first)?;
         Some(post_uri_builder(self.users[*author].clone(), id.clone()))
     }
@@ -128,27 +129,10 @@ fn timestamp_id(micros: i64) -> String {
     (0..13).rev().map(|digit| char::from(DIGITS[(bits >> (digit * 5)) as usize & 31])).collect()
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-
-    /// Small numbers far more often than large ones.
-    fn skewed(&mut self, end: usize) -> usize {
-        let bound = self.below(end) + 1;
-        self.below(bound)
-    }
+/// A number below `end`, small ones far more often than large ones.
+fn skewed(random: &mut Rng, end: usize) -> usize {
+    let bound = random.usize(..end.max(1));
+    random.usize(..=bound)
 }
 
 #[cfg(test)]

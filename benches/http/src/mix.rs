@@ -1,6 +1,7 @@
 //! What is asked: the web client's requests, over users and posts that the server has.
 
 use crate::client::{Ask, Client, Failure};
+use fastrand::Rng;
 use serde_json::{Value, json};
 
 /// How many posts are learned at the most.
@@ -18,27 +19,11 @@ pub(crate) struct Mix {
 #[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
-    make: fn(&Mix, &mut Dice) -> Ask,
+    make: fn(&Mix, &mut Rng) -> Ask,
 }
 
-/// Numbers that look random and are the same for the same seed (splitmix64).
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    const fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    const fn below(&mut self, end: usize) -> usize {
-        (self.roll() % end as u64) as usize
-    }
-
-    fn pick<'a>(&mut self, from: &'a [String]) -> &'a str {
-        &from[self.below(from.len())]
-    }
+fn pick<'a>(dice: &mut Rng, from: &'a [String]) -> &'a str {
+    &from[dice.usize(..from.len())]
 }
 
 fn get(path: String) -> Ask {
@@ -51,45 +36,42 @@ const KINDS: [Kind; 14] = [
     Kind {
         name: "stream following",
         make: |mix, dice| {
-            get(format!("/v0/stream/posts/keys?source=following&observer_id={}&limit=10", dice.pick(&mix.users)))
+            get(format!("/v0/stream/posts/keys?source=following&observer_id={}&limit=10", pick(dice, &mix.users)))
         },
     },
     Kind { name: "posts by ids", make: Mix::by_ids },
     Kind { name: "posts by ids", make: Mix::by_ids },
     Kind {
         name: "stream hydrated",
-        make: |mix, dice| get(format!("/v0/stream/posts?limit=10&viewer_id={}", dice.pick(&mix.users))),
+        make: |mix, dice| get(format!("/v0/stream/posts?limit=10&viewer_id={}", pick(dice, &mix.users))),
     },
     Kind {
         name: "stream author",
-        make: |mix, dice| get(format!("/v0/stream/posts?source=author&author_id={}&limit=10", dice.pick(&mix.users))),
+        make: |mix, dice| get(format!("/v0/stream/posts?source=author&author_id={}&limit=10", pick(dice, &mix.users))),
     },
     Kind {
         name: "stream by tag",
-        make: |mix, dice| get(format!("/v0/stream/posts?tags={}&limit=10", dice.pick(&mix.labels))),
+        make: |mix, dice| get(format!("/v0/stream/posts?tags={}&limit=10", pick(dice, &mix.labels))),
     },
     Kind {
         name: "stream wot",
-        make: |mix, dice| get(format!("/v0/stream/posts?source=wot&observer_id={}&limit=10", dice.pick(&mix.users))),
+        make: |mix, dice| get(format!("/v0/stream/posts?source=wot&observer_id={}&limit=10", pick(dice, &mix.users))),
     },
     Kind {
         name: "user",
-        make: |mix, dice| get(format!("/v0/user/{}?viewer_id={}", dice.pick(&mix.users), dice.pick(&mix.users))),
+        make: |mix, dice| get(format!("/v0/user/{}?viewer_id={}", pick(dice, &mix.users), pick(dice, &mix.users))),
     },
     Kind {
         name: "user",
-        make: |mix, dice| get(format!("/v0/user/{}?viewer_id={}", dice.pick(&mix.users), dice.pick(&mix.users))),
+        make: |mix, dice| get(format!("/v0/user/{}?viewer_id={}", pick(dice, &mix.users), pick(dice, &mix.users))),
     },
-    Kind { name: "post", make: |mix, dice| get(format!("/v0/post/{}", dice.pick(&mix.posts).replace(':', "/"))) },
+    Kind { name: "post", make: |mix, dice| get(format!("/v0/post/{}", pick(dice, &mix.posts).replace(':', "/"))) },
     Kind {
         name: "notifications",
-        make: |mix, dice| get(format!("/v0/user/{}/notifications?limit=30", dice.pick(&mix.users))),
+        make: |mix, dice| get(format!("/v0/user/{}/notifications?limit=30", pick(dice, &mix.users))),
     },
     Kind { name: "hot tags", make: |_, _| get("/v0/tags/hot?limit=10".into()) },
-    Kind {
-        name: "names",
-        make: |_, dice| get(format!("/v0/search/users/by_name/{}", char::from(b'a' + dice.below(26) as u8))),
-    },
+    Kind { name: "names", make: |_, dice| get(format!("/v0/search/users/by_name/{}", dice.lowercase())) },
 ];
 
 impl Mix {
@@ -120,20 +102,20 @@ impl Mix {
     }
 
     fn keep(&mut self, only: &str) {
-        let kinds = KINDS.iter().filter(|kind| (kind.make)(self, &mut Dice(1)).path.starts_with(only));
+        let kinds = KINDS.iter().filter(|kind| (kind.make)(self, &mut Rng::with_seed(1)).path.starts_with(only));
         self.kinds = kinds.copied().collect();
     }
 
     /// The request with this number: the same for the same seed.
     pub(crate) fn ask(&self, number: u64) -> (&'static str, Ask) {
-        let mut dice = Dice(self.seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        let kind = self.kinds[dice.below(self.kinds.len())];
+        let mut dice = Rng::with_seed(self.seed.wrapping_add(number));
+        let kind = self.kinds[dice.usize(..self.kinds.len())];
         (kind.name, (kind.make)(self, &mut dice))
     }
 
-    fn by_ids(&self, dice: &mut Dice) -> Ask {
-        let ids: Vec<_> = (0..10).map(|_| dice.pick(&self.posts)).collect();
-        let body = json!({"post_ids": ids, "viewer_id": dice.pick(&self.users)}).to_string();
+    fn by_ids(&self, dice: &mut Rng) -> Ask {
+        let ids: Vec<_> = (0..10).map(|_| pick(dice, &self.posts)).collect();
+        let body = json!({"post_ids": ids, "viewer_id": pick(dice, &self.users)}).to_string();
         Ask { path: "/v0/stream/posts/by_ids".into(), body: Some(body.into()) }
     }
 }

@@ -1,6 +1,7 @@
 //! A synthetic network: authors by a Zipf law, a mix of kinds, tags that point back at earlier events.
 //! The same seed makes the same keys and events. Signing is spread over the cores before anything is timed.
 
+use fastrand::Rng;
 use secp256k1::Keypair;
 use sha2::{Digest, Sha256};
 use std::{
@@ -22,34 +23,9 @@ pub(crate) struct Prepared {
     pub(crate) frame: Utf8Bytes,
 }
 
-/// Numbers that look random and are the same for the same seed (splitmix64).
-#[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    /// Dice that fall as `seed` says.
-    pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number.
-    pub(crate) const fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`.
-    pub(crate) const fn below(&mut self, end: usize) -> usize {
-        (self.roll() % end as u64) as usize
-    }
-
-    /// A number below `end`, small ones more often: the square of a fraction.
-    pub(crate) fn skewed(&mut self, end: usize) -> usize {
-        let fraction = (self.roll() >> 11) as f64 / (1_u64 << 53) as f64;
-        ((fraction * fraction * fraction * end as f64) as usize).min(end - 1)
-    }
+/// A number below `end`, small ones far more often: the cube of a fraction.
+pub(crate) fn skewed(dice: &mut Rng, end: usize) -> usize {
+    ((dice.f64().powi(3) * end as f64) as usize).min(end - 1)
 }
 
 /// The author with this number.
@@ -78,7 +54,7 @@ pub(crate) fn network(seed: u64, count: usize) -> Vec<Prepared> {
         let part = |worker: usize| worker * share..((worker + 1) * share).min(count);
         let authors = authors.as_slice();
         let running: Vec<_> = (0..workers)
-            .map(|worker| (part(worker), Dice::new(seed ^ (worker as u64) << 32)))
+            .map(|worker| (part(worker), Rng::with_seed(seed ^ (worker as u64) << 32)))
             .map(|(numbers, mut dice)| {
                 scope.spawn(move || numbers.map(|n| event(&mut dice, authors, begin + n as u64 / 50, n)).collect())
             })
@@ -108,15 +84,15 @@ pub(crate) fn unix_seconds() -> u64 {
 }
 
 /// About 750 bytes: 60 % notes, 25 % reactions, 10 % replies with several tags, 5 % job requests.
-fn event(dice: &mut Dice, authors: &[Keypair], created_at: u64, number: usize) -> Prepared {
-    let pair = &authors[dice.skewed(authors.len())];
-    let about = hex::encode(Sha256::digest(dice.skewed(100_000).to_le_bytes()));
-    let whom = pubkey(&authors[dice.skewed(authors.len())]);
-    let text = format!("{number} {}", "some words that a person could have written ".repeat(4 + dice.below(8)));
-    match dice.below(20) {
+fn event(dice: &mut Rng, authors: &[Keypair], created_at: u64, number: usize) -> Prepared {
+    let pair = &authors[skewed(dice, authors.len())];
+    let about = hex::encode(Sha256::digest(skewed(dice, 100_000).to_le_bytes()));
+    let whom = pubkey(&authors[skewed(dice, authors.len())]);
+    let text = format!("{number} {}", "some words that a person could have written ".repeat(4 + dice.usize(..8)));
+    match dice.usize(..20) {
         0 => signed(pair, created_at, 5_050, &format!(r#"[["i","{about}","event"],["p","{whom}"]]"#), &text),
         1..=2 => {
-            let tags = format!(r#"[["e","{about}","","root"],["p","{whom}"],["t","topic{}"]]"#, dice.skewed(500));
+            let tags = format!(r#"[["e","{about}","","root"],["p","{whom}"],["t","topic{}"]]"#, skewed(dice, 500));
             signed(pair, created_at, 1, &tags, &text)
         }
         3..=7 => signed(pair, created_at, 7, &format!(r#"[["e","{about}"],["p","{whom}"],["n","{number}"]]"#), "+"),
@@ -145,8 +121,8 @@ mod tests {
 
     #[test]
     fn skewed_dice_stay_in_range_and_favour_the_small() {
-        let mut dice = Dice::new(1);
-        let rolls: Vec<_> = (0..10_000).map(|_| dice.skewed(100)).collect();
+        let mut dice = Rng::with_seed(1);
+        let rolls: Vec<_> = (0..10_000).map(|_| skewed(&mut dice, 100)).collect();
         assert!(rolls.iter().all(|roll| *roll < 100));
         assert!(rolls.iter().filter(|roll| **roll < 13).count() > 4_000);
     }

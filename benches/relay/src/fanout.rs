@@ -72,7 +72,7 @@ async fn listen(mut connection: Connection, arrivals: mpsc::Sender<(String, Inst
 }
 
 fn note(seed: u64, number: usize, authors: usize) -> Prepared {
-    let pair = events::author(seed, events::Dice::new(number as u64).below(authors));
+    let pair = events::author(seed, fastrand::Rng::with_seed(number as u64).usize(..authors));
     events::signed(&pair, events::unix_seconds(), 1, "[]", &format!("fan-out {number}"))
 }
 

@@ -3,9 +3,10 @@
 
 use crate::{
     connection::{Connection, Failure, label_of},
-    events::{self, Dice, Prepared},
+    events::{self, Prepared, skewed},
     report::Sample,
 };
+use fastrand::Rng;
 use std::time::{Duration, Instant};
 
 /// What to ask.
@@ -23,7 +24,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(url: &str, seed: u64, options: &Options) -> Result<(), Failure> {
     let stored = events::network(seed, options.events);
     let mut connection = Connection::open(url).await?;
-    let mut dice = Dice::new(seed.wrapping_add(99));
+    let mut dice = Rng::with_seed(seed.wrapping_add(99));
     for shape in Shape::ALL {
         let mut times = Vec::with_capacity(options.samples);
         let mut rows = 0;
@@ -63,14 +64,14 @@ impl Shape {
         }
     }
 
-    fn filter(self, seed: u64, stored: &[Prepared], dice: &mut Dice) -> String {
-        let mut key = || events::pubkey(&events::author(seed, dice.skewed(events::AUTHORS)));
+    fn filter(self, seed: u64, stored: &[Prepared], dice: &mut Rng) -> String {
+        let mut key = || events::pubkey(&events::author(seed, skewed(dice, events::AUTHORS)));
         match self {
-            Self::Id => format!(r#"{{"ids":["{}"]}}"#, stored[dice.below(stored.len())].id),
+            Self::Id => format!(r#"{{"ids":["{}"]}}"#, stored[dice.usize(..stored.len())].id),
             Self::AuthorKind => format!(r#"{{"authors":["{}"],"kinds":[1],"limit":20}}"#, key()),
             Self::EventTag => {
                 use sha2::{Digest, Sha256};
-                let about = hex::encode(Sha256::digest(dice.skewed(100_000).to_le_bytes()));
+                let about = hex::encode(Sha256::digest(skewed(dice, 100_000).to_le_bytes()));
                 format!("{{\"#e\":[\"{about}\"],\"limit\":100}}")
             }
             Self::PubkeyTag => format!("{{\"#p\":[\"{}\"],\"kinds\":[1,7],\"limit\":20}}", key()),
