@@ -2,23 +2,28 @@
 //!
 //! The rooms, in the order of the data:
 //!
-//! - `rules` refuse input that the operator doesn't want;
-//! - `decide` turns one verified event and the stored state into [`Effects`](effects::Effects), purely;
+//! - [`rules`] refuse input that the operator doesn't want;
+//! - [`decide`] turns one verified event and the stored state into [`Effects`](effects::Effects), purely;
+//! - [`writer`] does so for a group of inputs, and lets nobody know before it is durable;
 //! - [`store`] is the port that keeps them, in one transaction for a group;
 //! - `index` applies them in memory, and answers every [`query`] with a [`view`].
 //!
 //! No tokio, no HTTP, no SQL and no clock: time is handed in, the hands are in `nexus-social-server`, and
 //! backends are in `adapters/`.
 
+pub mod decide;
 pub mod effects;
 pub mod input;
 pub mod model;
 pub mod notification;
 pub mod query;
 pub mod read;
+mod record;
 pub mod row;
+pub mod rules;
 mod score;
 pub mod search;
 mod shape;
 pub mod store;
 pub mod view;
+pub mod writer;

@@ -295,6 +295,13 @@ pub struct Bookmark {
     pub created_at: i64,
 }
 
+impl Bookmark {
+    /// The record's URI.
+    pub fn uri(&self) -> String {
+        format!("pubky://{}/pub/pubky.app/bookmarks/{}", self.user, self.id)
+    }
+}
+
 /// A tag. There is one for each (tagger, target, label, app); the app is kept for resources only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
