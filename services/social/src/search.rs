@@ -64,6 +64,15 @@ pub trait FullText: Send + Sync {
     /// # Errors
     /// If the engine's files can't be written.
     fn clear(&self) -> Result<(), Error>;
+
+    /// Rewrites what still holds the words of posts that are gone. An engine that forgets at once has nothing
+    /// to do.
+    ///
+    /// # Errors
+    /// If the engine's files can't be written.
+    fn compact(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// The engine failed.
