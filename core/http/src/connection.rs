@@ -1,0 +1,169 @@
+//! One connection: handshake, then requests until either side has enough or the server stops.
+
+use crate::{ConnectionLimits, Site, tls::Tls};
+use axum::body::Body;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use nexus_runtime::CancellationToken;
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+/// What every connection of a server shares.
+pub(crate) struct Shared {
+    pub(crate) site: Site,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) limits: ConnectionLimits,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Shared {
+    /// Serves a connection until it ends. Errors of peers are theirs: they end the connection, nothing else.
+    pub(crate) async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else { return self.speak(stream, peer, Version::Http1).await };
+        match timeout(self.limits.header_timeout(), tls.acceptor().accept(stream)).await {
+            Ok(Ok(secured)) => {
+                let version = Version::agreed(secured.get_ref().1.alpn_protocol());
+                self.speak(secured, peer, version).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+        }
+    }
+
+    async fn speak<S>(&self, stream: S, peer: SocketAddr, version: Version)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (site, began) = (self.site.clone(), Arc::new(AtomicBool::new(false)));
+        let asked = began.clone();
+        let answer = service_fn(move |request: http::Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            let site = site.clone();
+            async move { Ok::<_, Infallible>(site.answer(peer, request.map(Body::new)).await) }
+        });
+        let stream = TokioIo::new(stream);
+        let ended = match version {
+            Version::Http1 => {
+                let connection = http1(&self.limits).serve_connection(stream, answer).with_upgrades();
+                self.drive(connection, |open| open.graceful_shutdown(), &began).await
+            }
+            Version::Http2 => {
+                let connection = http2(&self.limits).serve_connection(stream, answer);
+                self.drive(connection, |open| open.graceful_shutdown(), &began).await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "a connection broke");
+        }
+    }
+
+    /// Runs a connection to its end: its own, a stop's, or that of our patience with who never asks anything.
+    async fn drive<C>(&self, connection: C, finish: fn(Pin<&mut C>), began: &AtomicBool) -> C::Output
+    where
+        C: Future<Output = Result<(), hyper::Error>>,
+    {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = silence(began, self.limits.header_timeout()) => return Ok(()),
+            () = self.stop.cancelled() => {}
+        }
+        finish(connection.as_mut());
+        connection.await
+    }
+}
+
+/// Ends when no request came in time. HTTP/1 limits the time of each request's head; the wait for the first
+/// bytes of an HTTP/2 connection has no other limit.
+async fn silence(began: &AtomicBool, patience: Duration) {
+    sleep(patience).await;
+    if began.load(Ordering::Relaxed) {
+        std::future::pending().await
+    }
+}
+
+/// Which HTTP a connection speaks. It is agreed on in the TLS handshake and never guessed from the first
+/// bytes, because waiting for those has no time limit. Without TLS it is HTTP/1.
+#[derive(Clone, Copy)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+impl Version {
+    fn agreed(alpn: Option<&[u8]>) -> Self {
+        if alpn == Some(b"h2") { Self::Http2 } else { Self::Http1 }
+    }
+}
+
+fn http1(limits: &ConnectionLimits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout())
+        .max_buf_size(limits.max_header_bytes.max(8192));
+    http
+}
+
+fn http2(limits: &ConnectionLimits) -> http2::Builder<TokioExecutor> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(limits.max_streams)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(limits.header_timeout());
+    http
+}
+
+/// How many connections each address has.
+#[derive(Clone, Default)]
+pub(crate) struct PerClient(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl PerClient {
+    /// Counts a connection, unless the address has `limit` already.
+    pub(crate) fn enter(&self, address: IpAddr, limit: usize) -> Option<Seat> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { clients: self.clone(), address })
+    }
+}
+
+/// A counted connection; dropping it frees its place.
+pub(crate) struct Seat {
+    clients: PerClient,
+    address: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut open = self.clients.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}

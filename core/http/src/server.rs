@@ -1,0 +1,134 @@
+//! A listener: accepts connections within its limits, and drains them when it is told to stop.
+
+use crate::{
+    ConnectionLimits, Error, Site, TlsFiles,
+    connection::{PerClient, Seat, Shared},
+    tls::Tls,
+};
+use nexus_runtime::CancellationToken;
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+/// A bound port that doesn't answer yet.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Tls>,
+    limits: ConnectionLimits,
+}
+
+impl Server {
+    /// Listens on `address`; port 0 takes a free one. Connections wait until [`Server::serve`].
+    ///
+    /// # Errors
+    /// If the address can't be had or the certificate can't be used.
+    pub async fn bind(address: SocketAddr, limits: ConnectionLimits, tls: Option<TlsFiles>) -> Result<Self, Error> {
+        let tls = tls.map(Tls::load).transpose()?;
+        let failed = |source| Error::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address, tls, limits })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where clients reach it.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.address)
+    }
+
+    /// Answers with `site` until `stop`; then accepts no more, finishes what is open within the drain time and
+    /// cuts the rest.
+    ///
+    /// # Errors
+    /// None; the type fits `Tasks::spawn`.
+    pub async fn serve(self, site: Site, stop: CancellationToken) -> Result<(), Infallible> {
+        let tls = self.tls.clone();
+        let shared = Arc::new(Shared { site, tls: self.tls, limits: self.limits.clone(), stop: stop.clone() });
+        let mut open = JoinSet::new();
+        tokio::select! {
+            () = accept(&self.listener, &shared, &mut open) => {}
+            () = reload(tls) => {}
+            () = stop.cancelled() => {}
+        }
+        drop(self.listener);
+        drain(open, self.limits.drain()).await;
+        Ok(())
+    }
+}
+
+/// Looks at the certificate's files now and then, without end.
+async fn reload(tls: Option<Tls>) {
+    let Some(tls) = tls else { return std::future::pending().await };
+    loop {
+        sleep(Duration::from_secs(tls.reload_secs().max(1))).await;
+        let tls = tls.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || tls.reload()).await {
+            tracing::warn!(%error, "the look at the certificate failed");
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener, shared: &Arc<Shared>, open: &mut JoinSet<()>) {
+    let places = Arc::new(Semaphore::new(shared.limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let clients = PerClient::default();
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        while open.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, peer)) => begin(stream, peer, place, &clients, shared, open),
+            Err(error) => pause_after(&error).await,
+        }
+    }
+}
+
+/// Out of file descriptors or the like: the loop must neither end nor spin.
+async fn pause_after(error: &std::io::Error) {
+    tracing::warn!(%error, "can't accept a connection");
+    sleep(Duration::from_millis(50)).await;
+}
+
+fn begin(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+    clients: &PerClient,
+    shared: &Arc<Shared>,
+    open: &mut JoinSet<()>,
+) {
+    let Some(seat) = seat(peer, clients, shared) else {
+        metrics::counter!("http_connections_refused_total").increment(1);
+        return;
+    };
+    let shared = shared.clone();
+    open.spawn(async move {
+        metrics::gauge!("http_connections").increment(1);
+        shared.serve(stream, peer).await;
+        metrics::gauge!("http_connections").decrement(1);
+        drop((seat, place));
+    });
+}
+
+/// A place for the client; trusted proxies have as many as they like.
+fn seat(peer: SocketAddr, clients: &PerClient, shared: &Shared) -> Option<Option<Seat>> {
+    if shared.site.proxies().contains(peer.ip()) {
+        return Some(None);
+    }
+    clients.enter(peer.ip().to_canonical(), shared.limits.max_connections_per_client).map(Some)
+}
+
+async fn drain(mut open: JoinSet<()>, patience: Duration) {
+    let all_ended = async { while open.join_next().await.is_some() {} };
+    if timeout(patience, all_ended).await.is_err() {
+        tracing::warn!(connections = open.len(), "cut connections that did not end in time");
+        open.shutdown().await;
+    }
+}

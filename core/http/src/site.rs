@@ -1,0 +1,210 @@
+//! Several services on one port: each request goes to the service that owns its path, and to no other, so a
+//! service's errors, fallbacks and methods stay its own. `/health` and `/ready` belong to everyone.
+
+use crate::{Client, Readiness, TrustedProxies};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{ConnectInfo, Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderName, HeaderValue, StatusCode, request::Parts};
+use nexus_runtime::Clock;
+use serde::Serialize;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use tower::ServiceExt as _;
+use tracing::Instrument as _;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Which paths a service owns. The longest match wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paths {
+    /// This path.
+    Exact(&'static str),
+    /// This path and everything below it.
+    Below(&'static str),
+    /// Everything that nobody else owns.
+    Rest,
+}
+
+impl Paths {
+    /// How well the path is matched, if it is.
+    fn rank(self, path: &str) -> Option<usize> {
+        match self {
+            Self::Exact(own) => (path == own).then_some(usize::MAX),
+            Self::Below(own) => {
+                let rest = path.strip_prefix(own)?;
+                (rest.is_empty() || rest.starts_with('/')).then_some(own.len())
+            }
+            Self::Rest => Some(0),
+        }
+    }
+}
+
+struct Mount {
+    paths: Paths,
+    service: &'static str,
+    router: Router,
+}
+
+/// Everything that one port serves.
+#[derive(Clone)]
+pub struct Site {
+    mounts: Arc<Vec<Mount>>,
+    proxies: TrustedProxies,
+    ids: Arc<RequestIds>,
+}
+
+/// Request ids: when this program started, and a number.
+struct RequestIds {
+    started: i64,
+    next: AtomicU64,
+}
+
+impl Site {
+    /// A site with `/health` and `/ready` only. A service mounted at one of these paths replaces it.
+    pub fn new(readiness: Readiness, proxies: TrustedProxies, clock: &Clock) -> Self {
+        let common = Router::new().route("/health", get(health)).route("/ready", get(ready)).with_state(readiness);
+        let ids = RequestIds { started: clock.now().millis(), next: AtomicU64::new(1) };
+        let site = Self { mounts: Arc::default(), proxies, ids: Arc::new(ids) };
+        site.mount("common", &[Paths::Exact("/health"), Paths::Exact("/ready")], common)
+    }
+
+    /// Gives paths to a service. What was mounted last wins where two match equally well.
+    #[must_use]
+    pub fn mount(self, service: &'static str, paths: &[Paths], router: Router) -> Self {
+        let mut mounts =
+            Arc::try_unwrap(self.mounts).unwrap_or_else(|shared| shared.iter().map(Mount::again).collect());
+        mounts.extend(paths.iter().map(|&paths| Mount { paths, service, router: router.clone() }));
+        Self { mounts: Arc::new(mounts), ..self }
+    }
+
+    pub(crate) const fn proxies(&self) -> &TrustedProxies {
+        &self.proxies
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, peer: SocketAddr, request: http::Request<Body>) -> Response {
+        let (mut parts, body) = request.into_parts();
+        let id = self.identify(&mut parts, peer);
+        let Some(mount) = self.owner(parts.uri.path()) else {
+            return with_id(StatusCode::NOT_FOUND.into_response(), id);
+        };
+        let span = tracing::debug_span!("request", id = ?id, method = %parts.method, path = parts.uri.path());
+        let started = Instant::now();
+        let Ok(response) = mount.router.clone().oneshot(Request::from_parts(parts, body)).instrument(span).await;
+        measure(mount.service, response.status(), started);
+        with_id(response, id)
+    }
+
+    fn owner(&self, path: &str) -> Option<&Mount> {
+        let ranked = self.mounts.iter().filter_map(|mount| Some((mount.paths.rank(path)?, mount)));
+        ranked.max_by_key(|(rank, _)| *rank).map(|(_, mount)| mount)
+    }
+
+    /// Writes down who asks, and under which id.
+    fn identify(&self, parts: &mut Parts, peer: SocketAddr) -> HeaderValue {
+        let id = parts.headers.get(&REQUEST_ID).filter(|id| is_tame(id)).cloned().unwrap_or_else(|| self.ids.next());
+        parts.headers.insert(REQUEST_ID, id.clone());
+        parts.extensions.insert(self.proxies.client(peer.ip(), &parts.headers));
+        parts.extensions.insert(ConnectInfo(peer));
+        id
+    }
+}
+
+impl Mount {
+    fn again(&self) -> Self {
+        Self { paths: self.paths, service: self.service, router: self.router.clone() }
+    }
+}
+
+impl RequestIds {
+    fn next(&self) -> HeaderValue {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::from_str(&format!("{:x}-{number:x}", self.started)).expect("hexadecimal digits are header text")
+    }
+}
+
+/// A client's own id is kept when it is short and can't break a log line.
+fn is_tame(id: &HeaderValue) -> bool {
+    let known = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
+    (1..=64).contains(&id.len()) && id.as_bytes().iter().all(known)
+}
+
+fn with_id(mut response: Response, id: HeaderValue) -> Response {
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn measure(service: &'static str, status: StatusCode, started: Instant) {
+    let class = match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    };
+    metrics::counter!("http_requests_total", "service" => service, "status" => class).increment(1);
+    metrics::histogram!("http_request_seconds", "service" => service).record(started.elapsed().as_secs_f64());
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    waiting_for: Vec<String>,
+}
+
+async fn ready(State(readiness): State<Readiness>) -> (StatusCode, Json<Ready>) {
+    let waiting_for: Vec<_> = readiness.missing().iter().map(ToString::to_string).collect();
+    let status = if waiting_for.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Ready { ready: waiting_for.is_empty(), waiting_for }))
+}
+
+/// The address that a request is counted under, as a handler's argument.
+impl<S: Sync> axum::extract::FromRequestParts<S> for Client {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        parts.extensions.get().copied().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_owns_whole_segments() {
+        assert_eq!(Paths::Below("/v0").rank("/v0"), Some(3));
+        assert_eq!(Paths::Below("/v0").rank("/v0/info"), Some(3));
+        assert_eq!(Paths::Below("/v0").rank("/v01"), None);
+        assert_eq!(Paths::Exact("/").rank("/"), Some(usize::MAX));
+        assert_eq!(Paths::Exact("/").rank("/x"), None);
+        assert_eq!(Paths::Rest.rank("/x"), Some(0));
+    }
+
+    #[test]
+    fn ids_that_could_break_logs_are_replaced() {
+        for (id, tame) in [("a-1", true), ("", false), ("a b", false), (&*"x".repeat(65), false)] {
+            assert_eq!(is_tame(&HeaderValue::from_str(id).unwrap()), tame, "{id:?}");
+        }
+    }
+}
