@@ -1,5 +1,7 @@
 //! The server over real sockets, and what services put around their routes.
 
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
 mod admin;
 mod conditional;
 mod layers;
