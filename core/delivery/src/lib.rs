@@ -8,8 +8,10 @@
 //!
 //! [`sse`] and [`ws`] put a session on the wire. What a change looks like there, and along which routes it
 //! travels, is the service's [`Presentation`]. Nothing here knows a protocol's records, and nothing is stored:
-//! a listener keeps its own cursor. What never enters a journal goes by a volatile [`lane`].
+//! a listener keeps its own cursor. A [`channel`] is the other kind of delivery: at least once, acknowledged, in
+//! order per author. What never enters a journal goes by a volatile [`lane`].
 
+pub mod channel;
 mod frame;
 pub mod lane;
 mod limits;

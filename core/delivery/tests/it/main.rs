@@ -2,6 +2,7 @@
 //! over real sockets.
 #![expect(clippy::unwrap_used, reason = "a test that meets a failure fails")]
 
+mod channel;
 mod history;
 mod journal;
 mod lifetime;
