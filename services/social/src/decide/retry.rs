@@ -102,11 +102,11 @@ struct Schedule {
 
 impl Schedule {
     const fn of(policy: &RetryPolicy, reason: &RetryReason) -> Self {
-        let (first_ms, tries) = match reason {
-            RetryReason::Transient => (policy.transient_ms, policy.transient_tries),
-            RetryReason::Dependency(_) => (policy.dependency_ms, policy.dependency_tries),
+        let (first_ms, longest_ms, tries) = match reason {
+            RetryReason::Transient => (policy.transient_ms, policy.transient_longest_ms, policy.transient_tries),
+            RetryReason::Dependency(_) => (policy.dependency_ms, policy.dependency_longest_ms, policy.dependency_tries),
         };
-        Self { first_ms, longest_ms: policy.longest_ms, tries }
+        Self { first_ms, longest_ms, tries }
     }
 
     /// The first delay, doubled with each try.

@@ -10,7 +10,6 @@ pub use subject::Subject;
 
 use nexus_pubky::PubkyId;
 use pubky_app_specs::PubkyAppTag;
-use serde::Deserialize;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Everything that the operator decides about what is indexed.
@@ -71,8 +70,10 @@ pub struct RetryPolicy {
     pub transient_ms: i64,
     /// First delay of what waits for another record, in milliseconds. The record's arrival ends it early.
     pub dependency_ms: i64,
-    /// Longest delay, in milliseconds.
-    pub longest_ms: i64,
+    /// Longest delay after a failure that may pass, in milliseconds.
+    pub transient_longest_ms: i64,
+    /// Longest delay of what waits for another record, in milliseconds.
+    pub dependency_longest_ms: i64,
     /// Tries after a failure that may pass, before the event is buried.
     pub transient_tries: u32,
     /// Tries of what waits for another record, before the event is buried.
@@ -84,7 +85,8 @@ impl Default for RetryPolicy {
         Self {
             transient_ms: 10_000,
             dependency_ms: 60_000,
-            longest_ms: 3_600_000,
+            transient_longest_ms: 3_600_000,
+            dependency_longest_ms: 3_600_000,
             transient_tries: 10,
             dependency_tries: 50,
         }
@@ -92,40 +94,31 @@ impl Default for RetryPolicy {
 }
 
 /// The operator's rules, in order: the first that matches decides, and what none matches is allowed.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default)]
 pub struct Rules(Vec<Rule>);
 
 /// One `[[social.rules]]`. It matches a record that meets every criterion it names, by any value it lists; a rule
 /// without criteria matches everything.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// What becomes of what matches.
     pub action: RuleAction,
     /// Keys of owners.
-    #[serde(default)]
-    pub user: Vec<String>,
+    pub users: Vec<String>,
     /// Keys or base URLs of homeservers.
-    #[serde(default)]
-    pub homeserver: Vec<String>,
+    pub homeservers: Vec<String>,
     /// Folders below `/pub/`; `pubky.app` for everything but universal tags.
-    #[serde(default)]
-    pub app: Vec<String>,
+    pub apps: Vec<String>,
     /// Collections (`posts`, `tags`, …) or kinds of posts (`long`, `collection`, …).
-    #[serde(default)]
-    pub kind: Vec<String>,
+    pub kinds: Vec<String>,
     /// Labels of tags.
-    #[serde(default)]
-    pub label: Vec<String>,
+    pub labels: Vec<String>,
     /// Words or phrases in posts, profiles, labels and file names, whatever their case.
-    #[serde(default)]
-    pub word: Vec<String>,
+    pub words: Vec<String>,
 }
 
 /// What a rule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleAction {
     /// Index it, and look at no further rule.
     Allow,
@@ -138,23 +131,23 @@ impl Rule {
     pub const fn every(action: RuleAction) -> Self {
         Self {
             action,
-            user: Vec::new(),
-            homeserver: Vec::new(),
-            app: Vec::new(),
-            kind: Vec::new(),
-            label: Vec::new(),
-            word: Vec::new(),
+            users: Vec::new(),
+            homeservers: Vec::new(),
+            apps: Vec::new(),
+            kinds: Vec::new(),
+            labels: Vec::new(),
+            words: Vec::new(),
         }
     }
 
     fn matches(&self, subject: &Subject<'_>) -> bool {
         let one_of = |values: &[String], has: &dyn Fn(&str) -> bool| values.is_empty() || values.iter().any(|v| has(v));
-        one_of(&self.user, &|v| subject.user == v)
-            && one_of(&self.homeserver, &|v| subject.homeserver == v)
-            && one_of(&self.app, &|v| subject.app == Some(v))
-            && one_of(&self.kind, &|v| subject.kinds.contains(&Some(v)))
-            && one_of(&self.label, &|v| subject.label.is_some_and(|label| label.eq_ignore_ascii_case(v)))
-            && one_of(&self.word, &|v| subject.says(v))
+        one_of(&self.users, &|v| subject.user == v)
+            && one_of(&self.homeservers, &|v| subject.homeserver == v)
+            && one_of(&self.apps, &|v| subject.app == Some(v))
+            && one_of(&self.kinds, &|v| subject.kinds.contains(&Some(v)))
+            && one_of(&self.labels, &|v| subject.label.is_some_and(|label| label.eq_ignore_ascii_case(v)))
+            && one_of(&self.words, &|v| subject.says(v))
     }
 }
 
@@ -174,10 +167,7 @@ impl Rules {
 mod tests {
     use super::*;
 
-    fn rules(toml_like: serde_json::Value) -> Rules {
-        serde_json::from_value(toml_like).unwrap()
-    }
-
+    const DENY: Rule = Rule::every(RuleAction::Deny);
     const POST: Subject<'static> = Subject {
         user: "ann",
         homeserver: "home",
@@ -187,39 +177,54 @@ mod tests {
         texts: [Some("Buy CHEAP, pills now"), None, None],
     };
 
+    fn list(values: &[&str]) -> Vec<String> {
+        values.iter().map(|value| (*value).to_owned()).collect()
+    }
+
     #[test]
     fn the_first_matching_rule_decides() {
-        let by_order = rules(serde_json::json!([
-            {"action": "allow", "user": ["ann"], "kind": ["long", "image"]},
-            {"action": "deny"},
-        ]));
-        assert_eq!(by_order.action(&POST), RuleAction::Allow);
+        let ann = Rule { users: list(&["ann"]), kinds: list(&["long", "image"]), ..Rule::every(RuleAction::Allow) };
+        let rules = Rules::new(vec![ann, DENY]);
+        assert_eq!(rules.action(&POST), RuleAction::Allow);
         let short = Subject { kinds: [Some("posts"), Some("short")], ..POST };
-        assert_eq!(by_order.action(&short), RuleAction::Deny);
+        assert_eq!(rules.action(&short), RuleAction::Deny);
         assert_eq!(Rules::default().action(&POST), RuleAction::Allow);
     }
 
     #[test]
-    fn every_criterion_must_be_met() {
-        for (criterion, value, other) in [
-            ("user", "ann", "bob"),
-            ("homeserver", "home", "away"),
-            ("app", "pubky.app", "mapky"),
+    fn each_criterion_is_compared_with_its_own_part() {
+        let one = |name: &str, value: &str| {
+            let mut rule = DENY;
+            let values = list(&[value]);
+            match name {
+                "user" => rule.users = values,
+                "homeserver" => rule.homeservers = values,
+                "app" => rule.apps = values,
+                "kind" => rule.kinds = values,
+                "label" => rule.labels = values,
+                _ => rule.words = values,
+            }
+            Rules::new(vec![rule])
+        };
+        let tagged = Subject { label: Some("spam"), ..POST };
+        for (name, value, other) in [
+            ("user", "ann", "home"),
+            ("homeserver", "home", "ann"),
+            ("app", "pubky.app", "posts"),
             ("kind", "posts", "tags"),
+            ("label", "Spam", "cheap"),
             ("word", "cheap pills", "heap"),
         ] {
-            let deny = |value: &str| rules(serde_json::json!([{"action": "deny", criterion: [value]}]));
-            assert_eq!(deny(value).action(&POST), RuleAction::Deny, "{criterion}");
-            assert_eq!(deny(other).action(&POST), RuleAction::Allow, "{criterion}");
+            assert_eq!(one(name, value).action(&tagged), RuleAction::Deny, "{name}");
+            assert_eq!(one(name, other).action(&tagged), RuleAction::Allow, "{name}");
         }
-        let both = rules(serde_json::json!([{"action": "deny", "user": ["ann"], "label": ["spam"]}]));
-        assert_eq!(both.action(&POST), RuleAction::Allow);
-        assert_eq!(both.action(&Subject { label: Some("spam"), ..POST }), RuleAction::Deny);
     }
 
     #[test]
-    fn a_misspelt_criterion_is_an_error() {
-        let wrong = serde_json::json!([{"action": "deny", "users": ["ann"]}]);
-        assert!(serde_json::from_value::<Rules>(wrong).is_err());
+    fn every_criterion_that_is_named_must_be_met() {
+        let rules = Rules::new(vec![Rule { users: list(&["ann"]), labels: list(&["spam"]), ..DENY }]);
+        assert_eq!(rules.action(&POST), RuleAction::Allow);
+        assert_eq!(rules.action(&Subject { label: Some("spam"), ..POST }), RuleAction::Deny);
+        assert_eq!(rules.action(&Subject { label: Some("spam"), user: "bob", ..POST }), RuleAction::Allow);
     }
 }

@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 mod edge;
 mod memory;
+#[cfg(feature = "suite")]
+pub mod suite;
 pub mod value;
 
 pub use edge::{EdgeKey, sort_by_time};

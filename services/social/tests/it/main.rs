@@ -1,0 +1,3 @@
+//! Tests of the social service's pure half.
+
+mod store;
