@@ -29,6 +29,11 @@ impl Failure {
         Self { exit, message: message.into() }
     }
 
+    /// True if another process has the data directory.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.exit == Exit::Locked
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit as u8)
     }
