@@ -1,10 +1,13 @@
-//! What a filter is to the rest of Nexus: something that says yes or no to an item.
+//! What a filter is to the rest of Nexus: something that says yes or no to an item, and something that is
+//! found by the routes of its items without being asked.
 //!
 //! Each service brings its own filter language. Delivery knows filters through [`Filter`] alone, so that one
 //! session serves them all. No parsing here, and no knowledge of any protocol.
 
+mod live;
 mod route;
 
+pub use live::LiveIndex;
 pub use route::{Route, Routed, Router};
 
 /// Says which items a subscription wants.

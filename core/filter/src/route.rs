@@ -20,8 +20,14 @@ impl Route {
 
     /// The route of the items whose `field` is `value`.
     pub fn new(field: &str, value: &str) -> Self {
+        Self::of(field, value)
+    }
+
+    /// The same for a value that isn't text. Filters and items must use one type for one field.
+    pub fn of<V: Hash + ?Sized>(field: &str, value: &V) -> Self {
         let mut hasher = DefaultHasher::new();
-        (field, value).hash(&mut hasher);
+        field.hash(&mut hasher);
+        value.hash(&mut hasher);
         Self(hasher.finish())
     }
 }
