@@ -1,0 +1,8 @@
+//! Nostr's rules as written down here, against the `nostr` crate and against the texts of the NIPs.
+
+mod events;
+mod filters;
+mod make;
+mod messages;
+mod nips;
+mod signatures;
