@@ -161,6 +161,24 @@ pub struct PostRow {
     pub hash: Option<ContentHash>,
 }
 
+impl PostRow {
+    /// A post that is only a text.
+    pub const fn of_text(key: PostKey, kind: PostKind, content: String, indexed_at: Timestamp) -> Self {
+        Self {
+            key,
+            content,
+            kind,
+            parent: None,
+            embed: None,
+            attachments: None,
+            lock: None,
+            indexed_at,
+            deleted: false,
+            hash: None,
+        }
+    }
+}
+
 /// What a post embeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embed {
