@@ -19,18 +19,7 @@ pub(crate) fn key(author_number: u8, id: u32) -> PostKey {
 }
 
 pub(crate) fn post(key: PostKey, kind: PostKind, content: &str) -> PostRow {
-    PostRow {
-        key,
-        content: content.to_owned(),
-        kind,
-        parent: None,
-        embed: None,
-        attachments: None,
-        lock: None,
-        indexed_at: Timestamp::default(),
-        deleted: false,
-        hash: None,
-    }
+    PostRow::of_text(key, kind, content.to_owned(), Timestamp::default())
 }
 
 pub(crate) fn open(path: &Path) -> TextIndex {
