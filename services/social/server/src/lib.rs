@@ -2,3 +2,7 @@
 //! one thread that decides and commits, `api` answers, `live` pushes, `config` says how.
 
 pub mod config;
+pub mod journal;
+pub mod live;
+mod refusal;
+pub mod text;
