@@ -1,1 +1,58 @@
-fn main() {}
+//! Nexus, the program: reads how to run, and runs. The only crate that picks adapters; no service logic here.
+
+mod cli;
+mod datadir;
+mod doctor;
+mod failure;
+mod load;
+mod schedule;
+mod settings;
+
+use cli::Command;
+use failure::Outcome;
+use std::{ffi::OsString, io::Write as _, process::ExitCode};
+
+fn main() -> ExitCode {
+    // Two providers are linked; without a choice, some TLS code would not know which to take.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match run(cli::parse(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("nexus: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(mut invocation: cli::Invocation) -> Outcome {
+    if let Some(Command::Config(config)) = &invocation.cli.command
+        && config.verb.is_none()
+    {
+        return print(config);
+    }
+    let settings = load::settings(&mut invocation)?;
+    match invocation.cli.command.unwrap_or(Command::Run) {
+        Command::Config(_) => say("the configuration is valid\n"),
+        Command::Doctor => doctor::run(&settings),
+        _ => Ok(()),
+    }
+}
+
+/// Prints what the configuration can be. It reads none, so that a broken one is no hindrance.
+fn print(config: &cli::Config) -> Outcome {
+    match config {
+        cli::Config { env: true, .. } => say(&nexus_config::environment(&settings::schema())),
+        cli::Config { flags: true, .. } => say(&nexus_config::flags(&settings::schema())),
+        cli::Config { reference: true, .. } => say(&settings::handbook()),
+        _ => say(&settings::commented()),
+    }
+}
+
+/// Prints a text. A reader who has seen enough and goes away is no failure.
+fn say(text: &str) -> Outcome {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}

@@ -70,6 +70,13 @@ impl Layer {
         self.set(schema, &path, Spelling::Exact, text, Origin::Flag(flag.to_owned()));
     }
 
+    /// Adds a value that stands in a file of another shape than ours, under the key `key` of ours.
+    pub fn moved(&mut self, schema: &Schema, file: &Path, key: &str, value: &Value) {
+        let mut table = Table::new();
+        put(&mut table, key, value.clone());
+        self.take(schema, &schema.root, &mut Vec::new(), &table, &Origin::File(file.to_owned()));
+    }
+
     /// Adds a warning of the caller's.
     pub fn warn(&mut self, warning: String) {
         self.warnings.push(warning);

@@ -23,8 +23,8 @@ pub use layer::Layer;
 pub use load::{Loaded, load};
 pub use node::{Node, Scalar, Setting, Tables};
 pub use ranged::{Bounded, Ranged, Share, Size, Span};
-pub use render::{commented, environment, reference};
-pub use schema::{Alias, Schema, Short};
+pub use render::{commented, environment, flags, reference};
+pub use schema::{Alias, Flag, Schema, Short, Takes};
 pub use text::Secret;
 
 #[doc(hidden)]

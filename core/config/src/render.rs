@@ -20,6 +20,12 @@ pub fn environment(schema: &Schema) -> String {
     schema.shorts.iter().map(|short| format!("{:width$}  {}\n", short.name, short.key)).collect()
 }
 
+/// The flags, one a line: name, key.
+pub fn flags(schema: &Schema) -> String {
+    let width = schema.flags.iter().map(|flag| flag.name.len()).max().unwrap_or(0);
+    schema.flags.iter().map(|flag| format!("--{:width$}  {}\n", flag.name, flag.key)).collect()
+}
+
 /// Every key as a Markdown table, with its long environment name.
 pub fn reference(schema: &Schema) -> String {
     let mut out = "| key | environment | default | what fits | what it does |\n|---|---|---|---|---|\n".to_owned();

@@ -22,19 +22,44 @@ pub struct Short {
     pub key: &'static str,
 }
 
+/// A flag of the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag {
+    /// The name, without dashes before it.
+    pub name: &'static str,
+    /// The key that it sets, dotted.
+    pub key: &'static str,
+}
+
+/// What follows a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// A value.
+    Value,
+    /// `true` or `false`, or nothing for `true`.
+    YesOrNo,
+}
+
 /// The shape of a configuration.
 #[derive(Clone, Debug)]
 pub struct Schema {
     pub(crate) root: Node,
     pub(crate) aliases: Vec<Alias>,
     pub(crate) shorts: Vec<Short>,
+    pub(crate) flags: Vec<Flag>,
     pub(crate) reserved: Vec<&'static str>,
 }
 
 impl Schema {
     /// The shape of `T`.
     pub fn of<T: Setting + Default>() -> Self {
-        Self { root: T::default().node(&[]), aliases: Vec::new(), shorts: Vec::new(), reserved: Vec::new() }
+        Self {
+            root: T::default().node(&[]),
+            aliases: Vec::new(),
+            shorts: Vec::new(),
+            flags: Vec::new(),
+            reserved: Vec::new(),
+        }
     }
 
     /// Adds other names for keys in files.
@@ -49,6 +74,24 @@ impl Schema {
     pub fn shorts(mut self, shorts: &[Short]) -> Self {
         self.shorts.extend_from_slice(shorts);
         self
+    }
+
+    /// Adds flags.
+    #[must_use]
+    pub fn flags(mut self, flags: &[Flag]) -> Self {
+        self.flags.extend_from_slice(flags);
+        self
+    }
+
+    /// Every flag, with whether it takes yes or no, so that it may stand alone, and what its key is for.
+    pub fn described_flags(&self) -> impl Iterator<Item = (Flag, Takes, String)> + '_ {
+        self.flags.iter().filter_map(|flag| {
+            let path: Vec<&str> = flag.key.split('.').collect();
+            let (_, Node::Leaf(leaf)) = self.find(&path, Spelling::Exact)? else { return None };
+            let takes =
+                if matches!(leaf.default, Some(toml::Value::Boolean(_))) { Takes::YesOrNo } else { Takes::Value };
+            Some((*flag, takes, leaf.doc.replace('\n', " ")))
+        })
     }
 
     /// Adds environment names that set no key but mean something to the program.

@@ -1,0 +1,273 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+use crate::settings::schema;
+use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use nexus_config::{Layer, Schema, Takes};
+use std::{ffi::OsString, path::PathBuf};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 another process uses the data directory;
+4 not confirmed; 10 a migration is pending; 128 + N ended by a second signal N.";
+
+/// Nexus: between open networks and the apps that people build on them.
+///
+/// Without a command it runs: follows the production homeserver of Pubky, keeps its data in ./data, and answers
+/// on 127.0.0.1:8080.
+#[derive(Debug, Parser)]
+#[command(name = "nexus", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// The configuration file; also NEXUS_CONFIG. Without it, ./nexus.toml if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A directory with Pubky Nexus's config.toml.
+    #[arg(short = 'c', long, global = true, value_name = "DIR", conflicts_with = "config")]
+    pub(crate) config_dir: Option<PathBuf>,
+    /// Sets any key of the configuration.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the services (the default).
+    Run,
+    /// The social service alone, or one of its verbs.
+    Social {
+        #[command(subcommand)]
+        verb: Option<Social>,
+    },
+    /// The databases.
+    #[command(subcommand)]
+    Db(Db),
+    /// Jobs that run at times, or now.
+    #[command(subcommand)]
+    Jobs(Jobs),
+    /// Prints the commented nexus.toml.
+    Config(Config),
+    /// Checks the deployment and says what to fix.
+    Doctor,
+    /// Serves without following homeservers (nexusd).
+    #[command(hide = true)]
+    Api,
+    /// Follows homeservers without serving their data (nexusd).
+    #[command(hide = true)]
+    Watcher,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Social {
+    /// Runs the social service alone.
+    Run,
+    /// Reads stored objects from NDJSON, one a line.
+    Import(Import),
+    /// Writes every stored object as NDJSON, one a line.
+    Export {
+        /// Where to; `-` is standard output.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Where from; `-` is standard input.
+    pub(crate) file: PathBuf,
+    /// Skips verification and the check of ids, and keeps `indexed_at`: for a dump of one's own.
+    #[arg(long)]
+    pub(crate) trusted: bool,
+    /// Makes no notifications of what is read.
+    #[arg(long)]
+    pub(crate) no_notifications: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Db {
+    /// Brings the databases to this program's schema.
+    Migrate(Which),
+    /// Tells whether the databases have this program's schema and are sound.
+    Check(Which),
+    /// Deletes all data.
+    Clear {
+        #[command(flatten)]
+        which: Which,
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Replaces all data by a synthetic network, to try things on.
+    Mock(Mock),
+    /// Copies database, full text and files, consistently, also while Nexus runs.
+    Backup {
+        #[command(flatten)]
+        which: Which,
+        /// A directory that does not exist yet.
+        to: PathBuf,
+    },
+    /// Migrations as nexusd spells them.
+    #[command(subcommand, hide = true)]
+    Migration(Migration),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Of this service only.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mock {
+    /// How many users.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    pub(crate) users: u32,
+    /// How many posts.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
+    pub(crate) posts: u32,
+    /// The same seed gives the same network.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Does not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Which of its databases nexusd would fill; there is one here.
+    #[arg(long, hide = true)]
+    mock_type: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migration {
+    New { name: String },
+    Run,
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Jobs {
+    /// Names the jobs and when they run.
+    List,
+    /// Runs a job now.
+    Run {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// Prints the short environment names with the keys that they set.
+    #[arg(long, conflicts_with_all = ["flags", "reference"])]
+    pub(crate) env: bool,
+    /// Prints the flags with the keys that they set.
+    #[arg(long, conflicts_with = "reference")]
+    pub(crate) flags: bool,
+    /// Prints every key as a Markdown table.
+    #[arg(long)]
+    pub(crate) reference: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Option<ConfigVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Reads the configuration and says what is wrong with it.
+    Check,
+}
+
+/// A command line that was understood.
+pub(crate) struct Invocation {
+    pub(crate) cli: Cli,
+    /// The values of the flags.
+    pub(crate) flags: Layer,
+    /// How the program was called, which says whose ways it takes.
+    pub(crate) called: Called,
+}
+
+/// How the program was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Called {
+    /// By its own name.
+    Nexus,
+    /// As Pubky Nexus's daemon.
+    Nexusd,
+}
+
+impl Called {
+    fn of(name: Option<&OsString>) -> Self {
+        let name = name.map(PathBuf::from);
+        match name.as_deref().and_then(std::path::Path::file_stem) {
+            Some(stem) if stem == "nexusd" => Self::Nexusd,
+            _ => Self::Nexus,
+        }
+    }
+}
+
+/// Understands a command line, or ends the process with help or an error.
+pub(crate) fn parse(arguments: &[OsString]) -> Invocation {
+    let schema = schema();
+    let matches = command(&schema).get_matches_from(arguments);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let mut flags = Layer::default();
+    for (flag, ..) in schema.described_flags() {
+        if let Some(value) = last_value(&matches, flag.name) {
+            flags.flag(&schema, &format!("--{}", flag.name), flag.key, &value);
+        }
+    }
+    for pair in &cli.set {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        flags.flag(&schema, "--set", key.trim(), value.trim());
+    }
+    Invocation { flags, called: Called::of(arguments.first()), cli }
+}
+
+/// The commands, with a flag for each key that has one.
+fn command(schema: &Schema) -> clap::Command {
+    schema.described_flags().fold(Cli::command(), |command, (flag, takes, doc)| {
+        let arg = Arg::new(flag.name).long(flag.name).global(true).help(doc).value_name("VALUE");
+        command.arg(match takes {
+            Takes::Value => arg,
+            Takes::YesOrNo => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        })
+    })
+}
+
+/// A flag may stand before or after the command.
+fn last_value(matches: &ArgMatches, name: &str) -> Option<String> {
+    matches.get_one::<String>(name).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Invocation {
+        parse(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_commands_are_sound() {
+        command(&schema()).debug_assert();
+    }
+
+    #[test]
+    fn flags_may_stand_before_and_after_the_command() {
+        for line in ["nexus --bind :1 social run --open", "nexus social --open run --bind :1"] {
+            let settings = crate::settings::join(vec![parsed(line).flags]).expect("valid flags").settings;
+            assert_eq!((settings.server.bind.to_string().as_str(), settings.server.open), ("[::]:1", true), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_name_says_whose_ways_are_taken() {
+        assert_eq!(parsed("nexus").called, Called::Nexus);
+        assert_eq!(parsed("/usr/local/bin/nexusd watcher -c dir").called, Called::Nexusd);
+        assert!(parsed("nexusd db mock --mock-type redis").cli.command.is_some());
+    }
+
+    #[test]
+    fn set_reaches_any_key() {
+        let flags = parsed("nexus --set social.watcher.events_limit=7 --set social.watcher.homeservers=[]").flags;
+        let watcher = crate::settings::join(vec![flags]).expect("valid flags").settings.social.watcher;
+        assert_eq!((watcher.events_limit.get(), watcher.homeservers.len()), (7, 0));
+    }
+}

@@ -1,0 +1,58 @@
+//! Rules over several keys, and over keys whose values have a grammar. Ranges of single keys are in their types.
+
+use super::{Service, Settings};
+use crate::schedule::Schedule;
+use nexus_config::{Bind, Problem};
+
+/// Every broken rule.
+pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
+    let exposed = settings.services.iter().filter_map(|service| exposure(settings, *service));
+    [incomplete_tls(settings), bad_schedule(settings)]
+        .into_iter()
+        .flatten()
+        .chain(exposed)
+        .map(Problem::Conflict)
+        .collect()
+}
+
+fn incomplete_tls(settings: &Settings) -> Option<String> {
+    let half = settings.tls.cert.is_some() != settings.tls.key.is_some();
+    half.then(|| "`tls.cert` and `tls.key` go together: set both or neither".to_owned())
+}
+
+fn bad_schedule(settings: &Settings) -> Option<String> {
+    let cron = settings.jobs.trust_recompute.cron.as_deref()?;
+    let reason = cron.parse::<Schedule>().err()?;
+    Some(format!("`jobs.trust-recompute.cron` = {cron:?}: {reason}"))
+}
+
+/// What is wrong with where a service listens.
+fn exposure(settings: &Settings, service: Service) -> Option<String> {
+    let (own, missing) = match service {
+        // Its routes are for everybody, and the administrative ones are closed without a token.
+        Service::Social => (settings.social.bind, None),
+    };
+    refuse_exposure(service, own.unwrap_or(settings.server.bind), missing, settings.server.open)
+}
+
+/// A service on a public address needs its credential, or the operator's word that it is meant to be open.
+fn refuse_exposure(service: Service, bind: Bind, missing: Option<&str>, open: bool) -> Option<String> {
+    let key = missing.filter(|_| bind.is_public() && !open)?;
+    let name = service.as_str();
+    Some(format!("{name} would be open to everybody on {bind}: set `{key}`, or `server.open = true` if that is meant"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_service_needs_its_credential_or_the_operators_word() {
+        let (public, private) = (":1".parse().unwrap(), Bind::loopback(1));
+        let refused = refuse_exposure(Service::Social, public, Some("social.password"), false).unwrap();
+        assert!(refused.contains("`social.password`") && refused.contains("server.open"), "{refused}");
+        for (bind, missing, open) in [(public, Some("k"), true), (private, Some("k"), false), (public, None, false)] {
+            assert_eq!(refuse_exposure(Service::Social, bind, missing, open), None);
+        }
+    }
+}
