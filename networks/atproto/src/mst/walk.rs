@@ -63,9 +63,12 @@ impl<B: Blocks> Walk<B> {
         Ok(walk)
     }
 
-    /// The place that the blocks come from, to read records on the way.
-    pub const fn blocks(&mut self) -> &mut B {
-        &mut self.blocks
+    /// Replaces the content of `into` by a record's block.
+    ///
+    /// # Errors
+    /// If the block is missing: a repo that lacks it is not whole.
+    pub fn read_record(&mut self, record: &Cid, into: &mut Vec<u8>) -> Result<()> {
+        if self.blocks.read(record, into)? { Ok(()) } else { Err(broken("a record is missing")) }
     }
 
     /// The next record, or `None` at the end.

@@ -1,0 +1,126 @@
+//! What consumers get: one JSON object for each change of a record or an account.
+//!
+//! The text is made once, when the event is decided, and stored without its `id`, which only the commit
+//! gives; [`with_id`] puts the two together.
+
+use crate::repo::{Name, Status};
+use nexus_atproto::{Cid, Did, RecordPath, Tid};
+use nexus_model::{Action, Seq};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Which consumers are served: the two know account events by different names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// The service as it was first published: `user` events.
+    #[default]
+    Nexus,
+    /// The service as it is called now: `identity` events.
+    Tap,
+}
+
+/// An event, decided and not yet in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Whose.
+    pub did: Did,
+    /// How it stands to others of the same account.
+    pub kind: Kind,
+    /// Everything after the `id`.
+    pub body: Box<str>,
+}
+
+/// How an event stands to others of the same account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A change as it happened: it waits for all before it, and all after wait for it.
+    Live,
+    /// History, or about the account: may travel beside others of its kind.
+    Historical,
+}
+
+/// A change of a record.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordChange<'a> {
+    /// Whose record.
+    pub did: &'a Did,
+    /// The revision that it was seen in.
+    pub rev: Tid,
+    /// Which record.
+    pub path: &'a RecordPath,
+    /// What happened.
+    pub action: Action,
+    /// The record's block, unless it was deleted.
+    pub cid: Option<Cid>,
+    /// The bytes of that block.
+    pub block: Option<&'a [u8]>,
+}
+
+#[derive(Serialize)]
+struct RecordBody<'a> {
+    live: bool,
+    did: &'a str,
+    rev: String,
+    collection: &'a str,
+    rkey: &'a str,
+    action: Action,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cid: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AccountBody<'a> {
+    did: &'a str,
+    handle: &'a str,
+    #[serde(rename = "isActive", skip_serializing_if = "Option::is_none")]
+    is_active_of_nexus: Option<bool>,
+    is_active: bool,
+    status: &'static str,
+}
+
+impl Event {
+    /// The event of a change of a record. A record that is not valid data is left out; its CID is not.
+    pub fn record(change: &RecordChange<'_>, kind: Kind) -> Self {
+        let json = change.block.and_then(|block| nexus_atproto::record::to_json(block).ok());
+        let body = RecordBody {
+            live: kind == Kind::Live,
+            did: change.did.as_str(),
+            rev: change.rev.to_string(),
+            collection: change.path.collection(),
+            rkey: change.path.rkey(),
+            action: change.action,
+            record: json.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+            cid: change.cid.map(|cid| cid.to_string()),
+        };
+        Self { did: change.did.clone(), kind, body: tail("record", &body) }
+    }
+
+    /// The event of an account whose handle or status has changed.
+    pub fn account(did: &Did, name: &Name, status: Status, dialect: Dialect) -> Self {
+        let is_active = status == Status::Active;
+        let body = AccountBody {
+            did: did.as_str(),
+            handle: name.as_str(),
+            is_active_of_nexus: (dialect == Dialect::Nexus).then_some(is_active),
+            is_active,
+            status: status.as_str(),
+        };
+        let kind = match dialect {
+            Dialect::Nexus => "user",
+            Dialect::Tap => "identity",
+        };
+        Self { did: did.clone(), kind: Kind::Historical, body: tail(kind, &body) }
+    }
+}
+
+fn tail(name: &str, body: &impl Serialize) -> Box<str> {
+    let body = serde_json::to_string(body).expect("strings, numbers and raw JSON always serialise");
+    format!("\"type\":\"{name}\",\"{name}\":{body}}}").into()
+}
+
+/// The whole text of an event.
+pub fn with_id(seq: Seq, body: &str) -> String {
+    format!("{{\"id\":{seq},{body}")
+}

@@ -1,0 +1,94 @@
+//! What is remembered of identities: key, server and name, and for how long each may be believed.
+//!
+//! Checking a signature needs the document alone; the handle, which costs a name look-up and a request, is
+//! verified beside it and never holds up a commit.
+
+use crate::repo::Name;
+use nexus_atproto::{Did, Document};
+use nexus_model::Timestamp;
+use std::sync::Arc;
+
+/// What was found when an identity was looked up. Kept across restarts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Whose.
+    pub did: Did,
+    /// The document, or why there is none.
+    pub document: Found,
+    /// When the document was fetched.
+    pub fetched: Timestamp,
+    /// What the account is called.
+    pub name: Name,
+    /// When the handle was last verified.
+    pub verified: Timestamp,
+}
+
+/// The outcome of fetching a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is there.
+    Document(Arc<Document>),
+    /// The directory says that there is none.
+    Nothing,
+    /// It could not be had; the text says why.
+    Failed(String),
+}
+
+/// For how long an answer may be believed, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// A document, or a handle that was found true.
+    pub good: i64,
+    /// A failure.
+    pub failed: i64,
+    /// A handle that was found wrong.
+    pub invalid: i64,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { good: 24 * 3_600_000, failed: 120_000, invalid: 300_000 }
+    }
+}
+
+/// What to do before an identity is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing: it may be believed.
+    Use,
+    /// Fetch the document.
+    FetchDocument,
+    /// Use the document, and verify the handle beside it.
+    VerifyHandle,
+}
+
+impl Identity {
+    /// What to do with this answer at `now`.
+    pub fn step(&self, now: Timestamp, lifetimes: Lifetimes) -> Step {
+        let passed = |since: Timestamp, lifetime: i64| now >= since.plus_millis(lifetime) || now < since;
+        let document = match self.document {
+            Found::Document(_) => lifetimes.good,
+            Found::Nothing | Found::Failed(_) => lifetimes.failed,
+        };
+        let name = match self.name {
+            Name::Handle(_) => lifetimes.good,
+            Name::Invalid => lifetimes.invalid,
+            Name::Unknown => 0,
+        };
+        if passed(self.fetched, document) {
+            Step::FetchDocument
+        } else if matches!(self.document, Found::Document(_)) && passed(self.verified, name) {
+            Step::VerifyHandle
+        } else {
+            Step::Use
+        }
+    }
+
+    /// The document, if there is one.
+    pub fn document(&self) -> Option<&Arc<Document>> {
+        match &self.document {
+            Found::Document(document) => Some(document),
+            Found::Nothing | Found::Failed(_) => None,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The one writer: it decides about inputs in the order of their arrival, a group at a time, and lets nobody
+//! know of an outcome before the group is durable.
+
+use crate::decide::{self, Claim, Decision, Failure, Notice, Outcome};
+use crate::identity::Identity;
+use crate::repo::{Name, Origin, Repo, RepoId};
+use crate::resync::Batch;
+use crate::rules::Rules;
+use crate::store::{Result, Store, Transaction};
+use nexus_atproto::{Did, RepoCommit, RepoState};
+use nexus_model::{Seq, Timestamp, Verified};
+
+/// Something for the writer to decide about.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A commit from the firehose.
+    Commit(Verified<RepoCommit>),
+    /// An asserted state from the firehose.
+    State(Verified<RepoState>),
+    /// A word on an account from the firehose.
+    Account(Notice),
+    /// A commit or state that can't be believed on its face: the repo is fetched again.
+    Doubt(Did),
+    /// A fresh look at an identity.
+    Identity(Box<Identity>),
+    /// A repo is asked for, or was found by listing.
+    Add(Did, Origin),
+    /// A repo is given up.
+    Remove(Did),
+    /// A repo is to be fetched anew.
+    Resync(Did),
+    /// A repo that is due is to be fetched now.
+    Claim(Did),
+    /// A part of a fetched repo.
+    Batch(Did, Claim, Verified<Batch>),
+    /// The end of a fetch.
+    Finish(Claim, Verified<RepoState>),
+    /// A fetch failed. The number is a jitter in milliseconds, below a minute.
+    Fail(Did, Claim, Failure, i64),
+    /// What a channel has settled.
+    Channel(String, Vec<u8>),
+    /// How far a source was read: everything before it in the queue is covered.
+    Cursor(String, String),
+}
+
+/// What became of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What was decided.
+    pub outcome: Outcome,
+    /// The claim, if one was asked for and given.
+    pub claim: Option<Claim>,
+}
+
+/// Decides about a group of inputs in one transaction. When it returns, all of it is durable.
+///
+/// # Errors
+/// If the store fails: then nothing of the group has happened, and it may be tried again.
+pub fn write(store: &dyn Store, group: &[Input], rules: &Rules, now: Timestamp) -> Result<(Vec<Told>, Seq)> {
+    let mut transaction = store.begin()?;
+    let mut told = Vec::with_capacity(group.len());
+    for input in group {
+        told.push(one(&mut *transaction, input, rules, now)?);
+    }
+    Ok((told, transaction.commit()?))
+}
+
+/// Begins anew every resync that was under way when the program ended. To be called once, before any other
+/// input.
+///
+/// # Errors
+/// If the store fails.
+pub fn resume(store: &dyn Store, now: Timestamp) -> Result<()> {
+    let mut after = RepoId::default();
+    loop {
+        let repos = store.repos(after, 10_000)?;
+        let Some(last) = repos.last() else { return Ok(()) };
+        after = last.id;
+        let mut transaction = store.begin()?;
+        for repo in &repos {
+            let decision = decide::resume(repo);
+            if !decision.effects.is_empty() {
+                transaction.apply(&repo.did, &decision.effects, now)?;
+            }
+        }
+        transaction.commit()?;
+    }
+}
+
+impl Input {
+    /// The account that it is about.
+    fn did(&self) -> Option<&Did> {
+        match self {
+            Self::Commit(commit) => Some(&commit.get().did),
+            Self::State(state) | Self::Finish(_, state) => Some(&state.get().did),
+            Self::Account(notice) => Some(&notice.did),
+            Self::Identity(identity) => Some(&identity.did),
+            Self::Add(did, _)
+            | Self::Doubt(did)
+            | Self::Remove(did)
+            | Self::Resync(did)
+            | Self::Claim(did)
+            | Self::Batch(did, ..)
+            | Self::Fail(did, ..) => Some(did),
+            Self::Channel(..) | Self::Cursor(..) => None,
+        }
+    }
+}
+
+fn one(transaction: &mut dyn Transaction, input: &Input, rules: &Rules, now: Timestamp) -> Result<Told> {
+    match input {
+        Input::Channel(name, settled) => transaction.put_channel(name, settled)?,
+        Input::Cursor(source, cursor) => transaction.put_cursor(source, cursor)?,
+        Input::Identity(identity) => transaction.put_identity(identity)?,
+        _ => {}
+    }
+    let Some(did) = input.did() else { return Ok(Told { outcome: Outcome::Applied, claim: None }) };
+    let repo = transaction.repo(did)?;
+    let mut claim = None;
+    let decision = match (input, &repo) {
+        (Input::Claim(_), Some(repo)) => match decide::claim(repo, now) {
+            Some((given, decision)) => {
+                claim = Some(given);
+                decision
+            }
+            None => Outcome::Superseded.alone(),
+        },
+        (Input::Finish(claim, state), Some(repo)) => {
+            let buffered = transaction.buffered(repo.id)?;
+            decide::finish(Some(repo), *claim, state, &buffered, rules)
+        }
+        _ => decide_one(input, repo.as_ref(), rules, now),
+    };
+    let Decision { outcome, effects } = decision;
+    if !effects.is_empty() {
+        transaction.apply(did, &effects, now)?;
+    }
+    Ok(Told { outcome, claim })
+}
+
+fn decide_one(input: &Input, repo: Option<&Repo>, rules: &Rules, now: Timestamp) -> Decision {
+    match input {
+        Input::Commit(commit) => decide::commit(repo, commit, rules),
+        Input::State(state) => decide::state(repo, state, rules),
+        Input::Account(notice) => decide::account(repo, notice, rules),
+        Input::Doubt(_) => decide::doubt(repo),
+        Input::Identity(identity) if identity.name == Name::Unknown => Outcome::Unchanged.alone(),
+        Input::Identity(identity) => decide::identity(repo, &identity.name, rules),
+        Input::Add(did, origin) => decide::add(repo, did, *origin, rules),
+        Input::Remove(_) => decide::remove(repo),
+        Input::Resync(_) => decide::resync(repo),
+        Input::Batch(_, claim, batch) => decide::batch(repo, *claim, batch),
+        Input::Fail(_, claim, failure, jitter) => decide::fail(repo, *claim, failure, now, *jitter, rules),
+        Input::Claim(_) | Input::Finish(..) | Input::Channel(..) | Input::Cursor(..) => Outcome::Untracked.alone(),
+    }
+}

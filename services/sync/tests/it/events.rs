@@ -1,0 +1,55 @@
+//! The text that consumers get, letter by letter.
+
+use nexus_atproto::{Cid, Did, Tid, record};
+use nexus_model::{Action, Seq};
+use nexus_sync::event::{Dialect, Event, Kind, RecordChange, with_id};
+use nexus_sync::repo::{Name, Status};
+use serde_json::json;
+
+fn did() -> Did {
+    "did:plc:aaaabbbbccccddddeeeeffff".parse().unwrap()
+}
+
+fn record(action: Action, kind: Kind, block: Option<&[u8]>) -> Event {
+    let path = "app.bsky.feed.post/3n2sie47qfc26".parse().unwrap();
+    let rev: Tid = "3n2sie4gce526".parse().unwrap();
+    Event::record(&RecordChange { did: &did(), rev, path: &path, action, cid: block.map(Cid::of_cbor), block }, kind)
+}
+
+#[test]
+fn a_record_is_told_as_consumers_know_it() {
+    let json = json!({"$type": "app.bsky.feed.post", "createdAt": "2026-01-01T00:00:00Z", "text": "hi"});
+    let block = record::from_json(&json).unwrap();
+    let event = record(Action::Create, Kind::Live, Some(&block));
+    assert_eq!(
+        with_id(Seq::new(731), &event.body),
+        r#"{"id":731,"type":"record","record":{"live":true,"did":"did:plc:aaaabbbbccccddddeeeeffff","#.to_owned()
+            + r#""rev":"3n2sie4gce526","collection":"app.bsky.feed.post","rkey":"3n2sie47qfc26","action":"create","#
+            + r#""record":{"text":"hi","$type":"app.bsky.feed.post","createdAt":"2026-01-01T00:00:00Z"},"#
+            + &format!(r#""cid":"{}"}}}}"#, Cid::of_cbor(&block))
+    );
+}
+
+#[test]
+fn what_is_not_there_is_left_out() {
+    let gone = with_id(Seq::new(1), &record(Action::Delete, Kind::Historical, None).body);
+    assert!(gone.ends_with(r#""action":"delete"}}"#) && gone.contains(r#""live":false"#), "{gone}");
+    let undecodable = with_id(Seq::new(1), &record(Action::Update, Kind::Live, Some(b"\xff")).body);
+    assert!(undecodable.contains(&format!(r#""action":"update","cid":"{}""#, Cid::of_cbor(b"\xff"))), "{undecodable}");
+}
+
+#[test]
+fn an_account_is_told_in_both_dialects() {
+    let told =
+        |name: &Name, status, dialect| with_id(Seq::new(732), &Event::account(&did(), name, status, dialect).body);
+    let name = Name::Handle("dora.example.com".parse().unwrap());
+    assert_eq!(
+        told(&name, Status::Active, Dialect::Tap),
+        r#"{"id":732,"type":"identity","identity":{"did":"did:plc:aaaabbbbccccddddeeeeffff","handle":"dora.example.com","is_active":true,"status":"active"}}"#
+    );
+    assert_eq!(
+        told(&Name::Invalid, Status::Takendown, Dialect::Nexus),
+        r#"{"id":732,"type":"user","user":{"did":"did:plc:aaaabbbbccccddddeeeeffff","handle":"handle.invalid","isActive":false,"is_active":false,"status":"takendown"}}"#
+    );
+    assert!(told(&Name::Unknown, Status::Deleted, Dialect::Tap).contains(r#""handle":"handle.invalid""#));
+}

@@ -1,0 +1,18 @@
+//! The sync service without its hands: what it decides, what it tells, and that consumers end up with what
+//! the repos hold.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod decisions;
+mod events;
+mod histories;
+mod resync;
+mod rules;
+mod world;
+
+use nexus_sync::store::{Memory, suite};
+
+#[test]
+fn the_store_in_memory_is_a_store() {
+    suite::run(Memory::default, |store| store);
+}
