@@ -133,7 +133,6 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                     });
                     // A client that goes away, or one that is to see a reset, ends its own connection only.
                     let _ = hyper::server::conn::http1::Builder::new()
-                        .pipeline_flush(true)
                         .serve_connection(TokioIo::new(socket), service)
                         .await;
                 });

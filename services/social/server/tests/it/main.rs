@@ -1,7 +1,13 @@
-//! The hands of the social service, over real sockets and a store in memory.
+//! The hands of the social service over real sockets: fake homeservers or clients on one end, a store on the other.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets a failure fails")]
 
+mod external;
+mod files;
+mod hostile;
 mod live;
 mod shelf;
 mod text;
+mod whole_log;
+mod world;
+mod writer;

@@ -1,0 +1,117 @@
+//! Which addresses may be reached on a stranger's word (invariant 9).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Who chose where a homeserver is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// The operator, in the configuration: any address is meant.
+    Operator,
+    /// Whoever published a pkarr packet: public addresses only, unless the operator says otherwise.
+    Stranger,
+}
+
+impl ChosenBy {
+    /// True if the address may be connected to.
+    pub(crate) fn allows(self, address: IpAddr) -> bool {
+        self == Self::Operator || is_public(address)
+    }
+}
+
+/// True for addresses of the public internet: not this machine, its networks, or what leads back to them.
+pub(crate) fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => v4_inside(v6).map_or_else(|| is_public_v6(v6), is_public_v4),
+    }
+}
+
+/// IANA's special-purpose registry for IPv4, multicast and the reserved top.
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let special = matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 224.., _, _)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 0, 0 | 2)
+            | (192, 88, 99)
+            | (192, 168, _)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+    );
+    !special
+}
+
+/// Only global unicast, without documentation, benchmarking and Teredo.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    let is_global_unicast = a & 0xe000 == 0x2000;
+    let special = (a == 0x2001 && (b < 0x0200 || b == 0x0db8)) || a == 0x3fff;
+    is_global_unicast && !special
+}
+
+/// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64 and 6to4.
+fn v4_inside(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let s = address.segments();
+    let v4 = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Ipv4Addr::new(a, b, c, d)
+    };
+    match s {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
+        [0x2002, high, low, ..] => Some(v4(high, low)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_places_are_refused_in_every_spelling() {
+        for text in [
+            "127.0.0.1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "192.0.2.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "2001::1",
+            "3fff::1",
+            "::ffff:169.254.169.254",
+        ] {
+            assert!(!is_public(text.parse().unwrap()), "{text}");
+            assert!(!ChosenBy::Stranger.allows(text.parse().unwrap()), "{text}");
+            assert!(ChosenBy::Operator.allows(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn public_places_are_reached() {
+        for text in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2002:0101:0101::", "64:ff9b::8.8.8.8"]
+        {
+            assert!(is_public(text.parse().unwrap()), "{text}");
+        }
+    }
+}
