@@ -1,3 +1,8 @@
 //! Tests of the social service's pure half.
+#![expect(clippy::unwrap_used, reason = "what fails here is a test")]
 
+mod decide;
+mod histories;
+mod scene;
 mod store;
+mod writer;

@@ -178,8 +178,8 @@ impl World {
             content,
             kind: kind[usize::from(if how % 5 == 2 { 2 } else { how % 2 })].clone(),
             parent: (how / 5 % 4 == 1).then(|| uri.clone()),
-            embed: (how / 20 % 4 == 1).then(|| PubkyAppPostEmbed { kind: PubkyAppPostKind::Short, uri }),
-            attachments: (how % 7 == 0).then(|| vec!["pubky://a/pub/pubky.app/files/0034A0X7N0010".into()]),
+            embed: (how / 20 % 4 == 1).then_some(PubkyAppPostEmbed { kind: PubkyAppPostKind::Short, uri }),
+            attachments: how.is_multiple_of(7).then(|| vec!["pubky://a/pub/pubky.app/files/0034A0X7N0010".into()]),
             lock: None,
         }
     }
@@ -227,7 +227,7 @@ fn parsed<T: std::str::FromStr>(text: &str) -> T {
 
 fn profile(how: u8) -> PubkyAppUser {
     let name = format!("name {}", how % 4);
-    PubkyAppUser { name, bio: (how % 3 == 0).then(|| "bio".into()), image: None, links: None, status: None }
+    PubkyAppUser { name, bio: how.is_multiple_of(3).then(|| "bio".into()), image: None, links: None, status: None }
 }
 
 fn tag(other: &PostKey, how: u8) -> (Path, Record) {
@@ -236,8 +236,10 @@ fn tag(other: &PostKey, how: u8) -> (Path, Record) {
         1 => format!("https://Ex.Org/{}#f", how % 2),
         _ => other.uri(),
     };
-    let label = ["maps", "art", "bad"][usize::from(how / 12 % 3)];
-    let app = (how / 36 % 3 == 0).then(|| "mapky".into());
+    let app: Option<Box<str>> = (how / 36).is_multiple_of(3).then(|| "mapky".into());
+    // One edge has one record: what another app says of posts and users it says with a label of its own.
+    let is_foreign = app.is_some() && uri.starts_with("pubky");
+    let label = if is_foreign { "mapky" } else { ["maps", "art", "bad"][usize::from(how / 12 % 3)] };
     let tag = PubkyAppTag { uri, label: label.into(), created_at: i64::from(how / 128) };
     (Path::Tag { app, id: parsed(&tag.create_id()) }, Record::Tag(tag))
 }
