@@ -1,0 +1,78 @@
+//! Opening connections, all with the same few settings.
+
+use crate::Result;
+use rusqlite::{Connection, OpenFlags};
+use std::{path::Path, time::Duration};
+
+/// What a commit promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// A commit survives power loss: `synchronous=FULL`. For services that promise it to clients.
+    Full,
+    /// A commit survives `kill -9`; power loss may take back the last ones, data and cursors together.
+    Normal,
+}
+
+/// How a file is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What a commit promises.
+    pub durability: Durability,
+    /// Readers at once; further ones wait.
+    pub readers: usize,
+    /// Page cache of the writer in KiB. Readers have an eighth of it each.
+    pub cache_kib: u32,
+    /// How long to wait for another process that holds the file, in milliseconds.
+    pub busy_ms: u32,
+}
+
+impl Options {
+    /// The defaults with this durability: 4 readers, 64 MiB of cache, 5 s of patience.
+    pub const fn new(durability: Durability) -> Self {
+        Self { durability, readers: 4, cache_kib: 64 * 1024, busy_ms: 5000 }
+    }
+
+    /// How long to wait for another process.
+    pub(crate) const fn patience(&self) -> Duration {
+        Duration::from_millis(self.busy_ms as u64)
+    }
+}
+
+/// How many statements a connection keeps prepared.
+const STATEMENTS: usize = 128;
+
+/// How many pages the WAL has before commits copy it into the file, and its length after that.
+const CHECKPOINT_PAGES: u32 = 4000;
+const WAL_BYTES: u32 = 32 * 1024 * 1024;
+
+/// Opens the one connection that writes, and makes the file if there is none. Deleted content is overwritten.
+pub(crate) fn open_writer(path: &Path, options: &Options) -> Result<Connection> {
+    let connection = Connection::open(path)?;
+    configure(&connection, options, options.cache_kib)?;
+    let synchronous = match options.durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+    Ok(connection)
+}
+
+/// Opens a connection that can only read.
+pub(crate) fn open_reader(path: &Path, options: &Options) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection, options, options.cache_kib / 8)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, options: &Options, cache_kib: u32) -> Result<()> {
+    connection.busy_timeout(options.patience())?;
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}

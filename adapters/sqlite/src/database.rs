@@ -1,0 +1,154 @@
+//! One file of one service: its writer, its readers, and what an operator does with it.
+
+use crate::{
+    Error, Group, Options, Result, Schema,
+    connection::{open_reader, open_writer},
+    readers::Readers,
+};
+use rusqlite::{Connection, backup::Backup};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How often, at most, commits that removed content clear the WAL.
+const SCRUB_PAUSE: Duration = Duration::from_secs(1);
+
+/// An open file.
+#[derive(Debug)]
+pub struct Database {
+    path: PathBuf,
+    options: Options,
+    writer: Mutex<Connection>,
+    readers: Readers,
+    scrub: Scrub,
+}
+
+/// Whether the WAL may hold removed content, and when it was last cleared.
+#[derive(Debug, Default)]
+struct Scrub {
+    is_due: AtomicBool,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Database {
+    /// Opens the file at `path`, makes it if there is none, and brings its schema forward.
+    ///
+    /// # Errors
+    /// If the file can't be opened or migrated, is another service's, or was written by a newer program.
+    pub fn open(path: &Path, schema: &Schema, options: Options) -> Result<Self> {
+        let mut connection = open_writer(path, &options)?;
+        schema.migrate(&mut connection)?;
+        let readers = Readers::new(path, &options);
+        let (writer, path) = (Mutex::new(connection), path.to_owned());
+        Ok(Self { path, options, writer, readers, scrub: Scrub::default() })
+    }
+
+    /// Opens the writer's transaction; waits while another is open.
+    ///
+    /// # Errors
+    /// If SQLite fails or another process holds the file for too long.
+    pub fn group(&self) -> Result<Group<'_>> {
+        Group::begin(&self.writer)
+    }
+
+    /// Runs `read` on one snapshot of what is committed; waits while all readers are busy.
+    ///
+    /// # Errors
+    /// Those of `read`, or if SQLite fails.
+    pub fn read<T, E: From<Error>>(
+        &self,
+        read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.readers.read(read)
+    }
+
+    /// To be called after a commit that removed content. The file itself was overwritten by then
+    /// (`secure_delete`), the WAL still holds it: it is cleared now, or by a later call if that was done within
+    /// the last second or a reader still needs it.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn content_removed(&self) -> Result<()> {
+        self.scrub.is_due.store(true, Ordering::Relaxed);
+        let last = *self.scrub.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.elapsed() < SCRUB_PAUSE) { Ok(()) } else { self.scrub() }
+    }
+
+    /// Clears the WAL if it may hold removed content and no reader needs it. To be called now and then.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn scrub(&self) -> Result<()> {
+        if !self.scrub.is_due.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.busy_timeout(Duration::ZERO)?;
+        let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        writer.busy_timeout(self.options.patience())?;
+        self.scrub.is_due.store(busy?, Ordering::Relaxed);
+        *self.scrub.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Writes one consistent copy of the file to `to`, while writing goes on. A file that is there already is
+    /// replaced once the copy is whole.
+    ///
+    /// # Errors
+    /// If SQLite fails or `to` can't be written.
+    pub fn backup(&self, to: &Path) -> Result<()> {
+        let partial = to.with_added_extension("partial");
+        remove_if_there(&partial)?;
+        let source = open_reader(&self.path, &self.options)?;
+        // The snapshot is held, so the copy needn't begin anew when something is committed meanwhile.
+        let snapshot = source.unchecked_transaction()?;
+        snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        let mut copy = Connection::open(&partial)?;
+        Backup::new(&snapshot, &mut copy)?.step(-1)?;
+        copy.pragma_update(None, "journal_mode", "DELETE")?;
+        copy.close().map_err(|(_, error)| error)?;
+        std::fs::rename(&partial, to).map_err(Error::file(to))
+    }
+
+    /// What SQLite finds wrong with the file; nothing, if all is well.
+    ///
+    /// # Errors
+    /// If the check can't be run.
+    pub fn check(&self) -> Result<Vec<String>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare("PRAGMA integrity_check")?;
+            let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+            let found: Vec<_> = found.collect::<rusqlite::Result<_>>()?;
+            Ok(if found == ["ok"] { Vec::new() } else { found })
+        })
+    }
+
+    /// Bytes on disk: the file and its WAL.
+    ///
+    /// # Errors
+    /// If the files can't be looked at.
+    pub fn size(&self) -> Result<u64> {
+        let length = |path: &Path| std::fs::metadata(path).map(|meta| meta.len());
+        let file = length(&self.path).map_err(Error::file(&self.path))?;
+        let mut wal = self.path.clone().into_os_string();
+        wal.push("-wal");
+        Ok(file + length(Path::new(&wal)).unwrap_or(0))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_writer<T>(&self, change: impl FnOnce(&mut Connection) -> T) -> T {
+        change(&mut self.writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file(path)(error)),
+        _ => Ok(()),
+    }
+}

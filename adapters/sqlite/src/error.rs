@@ -1,0 +1,56 @@
+//! What can go wrong with a file.
+
+use std::path::PathBuf;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// SQLite failed: disk full, file locked, not a database.
+    #[error("sqlite failed")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A file couldn't be looked at, made or moved.
+    #[error("{} can't be used", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file belongs to another service or another program.
+    #[error("the file is no database of this service (application id {found:#x}, expected {expected:#x})")]
+    OtherApplication {
+        /// What the file says.
+        found: i32,
+        /// What this service's files say.
+        expected: i32,
+    },
+    /// The file was written by a newer program.
+    #[error("the file has schema version {found}, this program knows {known}: use a newer program")]
+    TooNew {
+        /// The file's version.
+        found: u32,
+        /// The newest version that this program knows.
+        known: u32,
+    },
+    /// A value in the file can't be what this program wrote.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+}
+
+impl Error {
+    /// True if the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure))
+    }
+
+    /// A closure that names the file in an I/O error.
+    pub(crate) fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { path, source }
+    }
+}
+
+/// A database's result.
+pub type Result<T> = std::result::Result<T, Error>;

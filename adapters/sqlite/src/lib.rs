@@ -1,0 +1,20 @@
+//! SQLite: the store that needs no server. One file for each service, in WAL mode, with one writer and a pool of
+//! readers.
+//!
+//! [`Database`] is what every service's store stands on: opening, migrating, groups, readers, backup and checks.
+//! A module for each service knows its tables. Calls block; nothing here belongs on an async thread.
+
+mod connection;
+mod database;
+mod error;
+mod group;
+mod migration;
+mod readers;
+#[cfg(feature = "social")]
+pub mod social;
+
+pub use connection::{Durability, Options};
+pub use database::Database;
+pub use error::{Error, Result};
+pub use group::Group;
+pub use migration::Schema;

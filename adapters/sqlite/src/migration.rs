@@ -1,0 +1,106 @@
+//! Schema versions. A file knows whose it is (`application_id`) and its version (`user_version`); an older one is
+//! brought forward in one transaction, a newer one is refused.
+
+use crate::{Error, Result};
+use rusqlite::{Connection, TransactionBehavior};
+
+/// The tables of one service.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    /// Tells this service's files from others.
+    pub application_id: i32,
+    /// Makes the newest version in an empty file.
+    pub newest: &'static str,
+    /// Scripts that bring version 1 to 2, 2 to 3, and so on. A script is never changed once it was released.
+    pub upgrades: &'static [&'static str],
+}
+
+impl Schema {
+    /// The newest version. The first is 1; 0 is an empty file.
+    pub const fn version(&self) -> u32 {
+        self.upgrades.len() as u32 + 1
+    }
+
+    /// Brings the file to the newest version.
+    ///
+    /// # Errors
+    /// If the file is another's or newer, or an upgrade fails: the file stays as it was then.
+    pub(crate) fn migrate(&self, connection: &mut Connection) -> Result<()> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found > 0 {
+            self.expect_own(&transaction)?;
+        }
+        match found.checked_sub(1) {
+            None => transaction.execute_batch(self.newest)?,
+            Some(done) => {
+                let missing = self.upgrades.get(done as usize..);
+                let missing = missing.ok_or(Error::TooNew { found, known: self.version() })?;
+                missing.iter().try_for_each(|upgrade| transaction.execute_batch(upgrade))?;
+            }
+        }
+        transaction.pragma_update(None, "application_id", self.application_id)?;
+        transaction.pragma_update(None, "user_version", self.version())?;
+        Ok(transaction.commit()?)
+    }
+
+    fn expect_own(&self, connection: &Connection) -> Result<()> {
+        let (expected, found) =
+            (self.application_id, connection.pragma_query_value(None, "application_id", |row| row.get(0))?);
+        if found == expected { Ok(()) } else { Err(Error::OtherApplication { found, expected }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Schema = Schema { application_id: 7, newest: "CREATE TABLE a (x)", upgrades: &[] };
+    const TWO: Schema = Schema {
+        newest: "CREATE TABLE a (x, y)",
+        upgrades: &["ALTER TABLE a ADD COLUMN y; UPDATE a SET y = x + 1"],
+        ..ONE
+    };
+
+    fn version(connection: &Connection) -> u32 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_old_file_is_brought_forward_and_again_is_harmless() {
+        let mut file = Connection::open_in_memory().unwrap();
+        ONE.migrate(&mut file).unwrap();
+        file.execute("INSERT INTO a VALUES (1)", []).unwrap();
+        TWO.migrate(&mut file).unwrap();
+        TWO.migrate(&mut file).unwrap();
+        let y: i64 = file.query_row("SELECT y FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!((y, version(&file)), (2, 2));
+    }
+
+    #[test]
+    fn a_newer_file_is_refused() {
+        let mut file = Connection::open_in_memory().unwrap();
+        TWO.migrate(&mut file).unwrap();
+        let error = ONE.migrate(&mut file).unwrap_err();
+        assert_eq!(error.to_string(), "the file has schema version 2, this program knows 1: use a newer program");
+        assert_eq!(version(&file), 2);
+    }
+
+    #[test]
+    fn anothers_file_is_refused() {
+        let mut file = Connection::open_in_memory().unwrap();
+        ONE.migrate(&mut file).unwrap();
+        let other = Schema { application_id: 8, ..ONE };
+        assert!(matches!(other.migrate(&mut file), Err(Error::OtherApplication { found: 7, expected: 8 })));
+    }
+
+    #[test]
+    fn a_failed_upgrade_leaves_the_file_as_it_was() {
+        let mut file = Connection::open_in_memory().unwrap();
+        ONE.migrate(&mut file).unwrap();
+        let broken = Schema { upgrades: &["ALTER TABLE a ADD COLUMN y; SELECT nonsense"], ..TWO };
+        assert!(broken.migrate(&mut file).is_err());
+        assert_eq!(version(&file), 1);
+        assert!(file.prepare("SELECT y FROM a").is_err());
+    }
+}

@@ -1,0 +1,262 @@
+//! The port, over the tables.
+
+use super::{SocialStore, session::Session};
+use crate::Group;
+use nexus_model::{Action, Seq, Timestamp};
+use nexus_pubky::{HashId, PubkyId, ResourceId};
+use nexus_social::{
+    effects::{Effects, RetryRow, SourceCursor, SourceLog},
+    notification::{Notification, Notified},
+    query::{Page, ScoreRange},
+    row::{
+        Bookmark, Edge, FileKey, FileRow, HostRow, Label, PostKey, PostRow, ResourceRow, Tag, Target, UserEdge, UserRow,
+    },
+    store::{Result, State, Store, Stored, StoredChange, Transaction, value},
+};
+use rusqlite::{Connection, params};
+use std::ops::Deref;
+
+/// The newest position of the journal, whether kept or expired.
+const LAST: &str = "SELECT coalesce((SELECT max(seq) FROM changes), (SELECT seq FROM expired))";
+
+impl SocialStore {
+    fn session<T>(&self, read: impl FnOnce(&Session<'_, &Connection>) -> crate::Result<T>) -> Result<T> {
+        Ok(self.database.read(|connection| read(&Session::of_reader(connection)))?)
+    }
+}
+
+impl<C: Deref<Target = Connection>> Session<'_, C> {
+    fn last_seq(&self) -> crate::Result<Seq> {
+        Ok(Seq::new(self.one(LAST, [], |c| c.count(0))?.unwrap_or_default()))
+    }
+
+    fn changes_after(&self, after: Seq, limit: usize) -> crate::Result<Vec<StoredChange>> {
+        let sql = "SELECT c.seq, k.id, c.collection, c.key, c.action, c.version, c.live, c.time \
+                   FROM changes c JOIN keys k ON k.n = c.author WHERE c.seq > ?1 ORDER BY c.seq LIMIT ?2";
+        let after = i64::try_from(after.get()).unwrap_or(i64::MAX);
+        self.all(sql, params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |c| {
+            Ok(StoredChange {
+                seq: Seq::new(c.count(0)?),
+                author: c.user(1)?,
+                collection: c.collection(2)?.into(),
+                key: c.str(3)?.into(),
+                action: c.action(4)?,
+                version: c.hash(5)?,
+                live: c.flag(6)?,
+                time: c.time(7)?,
+                value: None,
+            })
+        })
+    }
+
+    fn unresolved(&self, before: Timestamp, after: &str, limit: usize) -> crate::Result<Vec<PubkyId>> {
+        let sql = "SELECT k.id FROM keys k JOIN users u ON u.user = k.n LEFT JOIN hosts h ON h.user = k.n \
+                   WHERE k.id > ?1 AND u.state <> 2 AND (h.user IS NULL OR h.resolved_at < ?2) \
+                   ORDER BY k.id LIMIT ?3";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(sql, params![after, before.millis(), limit], |c| c.user(0))
+    }
+}
+
+impl Store for SocialStore {
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>> {
+        let session = Session::of_writer(self.database.group()?, self.keys());
+        let last = session.last_seq()?;
+        Ok(Box::new(Draft { store: self, session, last, removes: false }))
+    }
+
+    fn load(&self, sink: &mut dyn FnMut(Stored)) -> Result<Seq> {
+        self.session(|session| {
+            session.load(sink)?;
+            session.last_seq()
+        })
+    }
+
+    fn last(&self) -> Result<Seq> {
+        self.session(|session| session.last_seq())
+    }
+
+    fn oldest(&self) -> Result<Seq> {
+        self.session(|session| {
+            let expired = session.one("SELECT seq FROM expired", [], |c| c.count(0))?;
+            Ok(Seq::new(expired.unwrap_or_default()))
+        })
+    }
+
+    fn changes(&self, after: Seq, limit: usize) -> Result<Vec<StoredChange>> {
+        self.database.read(|connection| {
+            let session = Session::of_reader(connection);
+            let mut changes = session.changes_after(after, limit)?;
+            for change in &mut changes {
+                change.value = value::of_change(&session, change)?;
+            }
+            Ok(changes)
+        })
+    }
+
+    fn expire_changes(&self, before: Timestamp) -> Result<u64> {
+        let session = Session::of_writer(self.database.group()?, self.keys());
+        let kept =
+            session.one("SELECT seq FROM changes WHERE time >= ?1 ORDER BY seq LIMIT 1", [before.millis()], |c| {
+                c.int(0)
+            })?;
+        let first = match kept {
+            Some(seq) => seq,
+            None => session.last_seq()?.next().get().cast_signed(),
+        };
+        let dropped = session.run("DELETE FROM changes WHERE seq < ?1", [first])?;
+        session.run("UPDATE expired SET seq = max(seq, ?1 - 1)", [first])?;
+        session.commit()?;
+        self.database.scrub()?;
+        Ok(dropped as u64)
+    }
+
+    fn notifications(&self, receiver: &PubkyId, range: ScoreRange, page: Page) -> Result<Vec<Notification>> {
+        let found = self.session(|session| session.notification_page(receiver, range, page))?;
+        Ok(found.into_iter().map(|n| Notification { timestamp: n.time, body: n.body }).collect())
+    }
+
+    fn log(&self, cursor: u64, limit: usize) -> Result<Vec<String>> {
+        let (cursor, limit) = (i64::try_from(cursor).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
+        self.session(|session| {
+            session.all("SELECT line FROM log WHERE n > ?1 ORDER BY n LIMIT ?2", params![cursor, limit], |c| c.text(0))
+        })
+    }
+
+    fn cursor(&self, log: &SourceLog) -> Result<Option<u64>> {
+        self.session(|session| session.cursor_of(log))
+    }
+
+    fn cursors(&self) -> Result<Vec<SourceCursor>> {
+        self.session(|session| session.every_cursor())
+    }
+
+    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<RetryRow>> {
+        self.session(|session| session.retries_due(now, Page { skip: 0, limit }))
+    }
+
+    fn retries(&self, page: Page) -> Result<Vec<RetryRow>> {
+        self.session(|session| session.retries_due(Timestamp::from_millis(i64::MAX), page))
+    }
+
+    fn dead_letters(&self, page: Page) -> Result<Vec<RetryRow>> {
+        self.session(|session| session.dead_page(page))
+    }
+
+    fn tag(&self, tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Result<Option<Tag>> {
+        self.session(|session| session.tag_by_id(tagger, app, id))
+    }
+
+    fn hosts(&self, before: Timestamp, limit: usize) -> Result<Vec<HostRow>> {
+        let sql = "SELECT k.id, h.homeserver, h.resolved_at, h.stale FROM hosts h JOIN keys k ON k.n = h.user \
+                   WHERE h.resolved_at < ?1 ORDER BY k.id LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.session(|session| {
+            session.all(sql, params![before.millis(), limit], |c| super::load::host_row(c, 1, c.user(0)?))
+        })
+    }
+
+    fn unresolved(&self, before: Timestamp, after: Option<&PubkyId>, limit: usize) -> Result<Vec<PubkyId>> {
+        self.session(|session| session.unresolved(before, after.map_or("", PubkyId::as_str), limit))
+    }
+
+    fn load_notifications(&self, sink: &mut dyn FnMut(Notified)) -> Result<()> {
+        self.session(|session| session.each_notification(sink))
+    }
+}
+
+/// The open group.
+struct Draft<'a> {
+    store: &'a SocialStore,
+    session: Session<'a, Group<'a>>,
+    last: Seq,
+    /// Whether content was replaced or removed.
+    removes: bool,
+}
+
+impl Transaction for Draft<'_> {
+    fn apply(&mut self, effects: &Effects) -> Result<()> {
+        self.removes |= effects.changes.iter().any(|change| change.action != Action::Create);
+        Ok(self.session.apply_effects(effects, &mut self.last)?)
+    }
+
+    fn commit(self: Box<Self>) -> Result<Seq> {
+        self.session.commit()?;
+        if self.removes {
+            self.store.database.content_removed()?;
+        }
+        Ok(self.last)
+    }
+}
+
+/// Reads go to the group's own session.
+macro_rules! state_of_session {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
+        impl State for Draft<'_> {
+            $(fn $name(&self, $($arg: $type),*) -> Result<$result> { self.session.$name($($arg),*) })*
+        }
+    };
+}
+
+state_of_session! {
+    user(id: &PubkyId) -> Option<UserRow>;
+    is_referenced(id: &PubkyId) -> bool;
+    post(key: &PostKey) -> Option<PostRow>;
+    file(key: &FileKey) -> Option<FileRow>;
+    resource(id: &ResourceId) -> Option<ResourceRow>;
+    host(user: &PubkyId) -> Option<HostRow>;
+    follow(from: &PubkyId, to: &PubkyId) -> Option<UserEdge>;
+    mute(from: &PubkyId, to: &PubkyId) -> Option<UserEdge>;
+    bookmark(user: &PubkyId, post: &PostKey) -> Option<Bookmark>;
+    bookmark_by_id(user: &PubkyId, id: &HashId) -> Option<Bookmark>;
+    tag(tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Option<Tag>;
+    tag_on(tagger: &PubkyId, target: &Target, label: &Label, app: Option<&str>) -> Option<Tag>;
+    other_tag(tag: &Tag) -> Option<Tag>;
+    edges_from_post(key: &PostKey) -> Vec<Edge>;
+    edges_to_post(key: &PostKey) -> Vec<Edge>;
+    notification(receiver: &PubkyId, key: &str) -> Option<Notified>;
+    retry(uri: &str) -> Option<RetryRow>;
+    waiting_for(uri: &str, limit: usize) -> Vec<RetryRow>;
+    cursor(log: &SourceLog) -> Option<u64>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_model::Timestamp;
+    use nexus_social::{
+        store::suite::{self, Op, World},
+        writer::Writer,
+    };
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    /// Lets the next `count` commits fail, as they do on a full disk.
+    fn fail_commits(store: &SocialStore, count: u32) {
+        let left = Arc::new(AtomicU32::new(count));
+        let veto = move || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+        store.database.with_writer(|connection| connection.commit_hook(Some(veto))).unwrap();
+    }
+
+    #[test]
+    fn a_failed_commit_keeps_nothing_tells_nobody_and_can_be_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SocialStore::open(&folder.path().join("a")).unwrap();
+        let writer = Writer::new(Arc::new(World::policy()));
+        let mut world = World::new();
+        let group: Vec<_> = (0..8).map(|who| world.happen(Op([0, who, 1, 1, 1]))).collect();
+        let now = Timestamp::from_millis(1);
+        fail_commits(&store, 2);
+        for _ in 0..2 {
+            let error = writer.run(&store, &group, now, |_| panic!("nothing was committed")).unwrap_err();
+            assert!(matches!(error, nexus_social::store::Error::Backend(_)));
+            assert_eq!((suite::rows(&store), store.last().unwrap()), (vec![], Seq::START));
+        }
+        let mut told = 0;
+        writer.run(&store, &group, now, |committed| told += committed.effects.len()).unwrap();
+        assert_eq!((told, suite::rows(&store).len(), store.last().unwrap()), (6, 6, Seq::new(6)));
+        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    }
+}

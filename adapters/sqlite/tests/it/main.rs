@@ -1,0 +1,4 @@
+//! Tests of the embedded stores, over real files.
+#![expect(clippy::unwrap_used, reason = "what fails here is a test")]
+
+mod social;
