@@ -119,6 +119,36 @@ impl PubkyId {
     }
 }
 
+impl PubkyId {
+    /// The id of a public key given by its bytes.
+    ///
+    /// # Errors
+    /// If the bytes are not an ed25519 public key.
+    pub fn from_key_bytes(key: &[u8; 32]) -> Result<Self, IdError> {
+        let mut text = [0; 52];
+        base32(key, b"ybndrfg8ejkmcpqxot1uwisza345h769", &mut text);
+        std::str::from_utf8(&text).map_err(|error| IdError(error.to_string()))?.parse()
+    }
+}
+
+impl TimestampId {
+    /// The id that a client makes at a time, in microseconds.
+    pub fn from_micros(micros: i64) -> Self {
+        let mut text = [0; 13];
+        base32(&micros.to_be_bytes(), b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", &mut text);
+        Self(text)
+    }
+}
+
+/// Five bits a character, the first ones first, zeros behind the last.
+fn base32(bytes: &[u8], alphabet: &[u8; 32], text: &mut [u8]) {
+    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (7 - at % 8) & 1);
+    for (place, character) in text.iter_mut().enumerate() {
+        let value = (0..5).fold(0, |value, i| value << 1 | bit(5 * place + i));
+        *character = alphabet[usize::from(value)];
+    }
+}
+
 impl HashId {
     /// The id of content whose BLAKE3 hash is `hash`: its first half.
     pub fn of_hash(hash: &[u8; 32]) -> Self {
@@ -164,6 +194,22 @@ mod tests {
         use pubky_app_specs::{PubkyAppBlob, traits::HashId as _};
         let hash = *blake3::hash(b"bytes").as_bytes();
         assert_eq!(HashId::of_hash(&hash).as_str(), PubkyAppBlob(b"bytes".to_vec()).create_id());
+    }
+
+    #[test]
+    fn ids_are_made_as_clients_make_them() {
+        use pubky_app_specs::{PubkyAppPost, PubkyAppPostKind, traits::TimestampId as _};
+        let theirs = PubkyAppPost::new(String::new(), PubkyAppPostKind::Short, None, None, None).create_id();
+        let id: TimestampId = theirs.parse().unwrap();
+        let bits = theirs.bytes().fold(0u128, |bits, character| {
+            bits << 5 | b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".iter().position(|c| *c == character).unwrap() as u128
+        });
+        assert_eq!(TimestampId::from_micros((bits >> 1) as i64), id);
+        // The base point of the curve is a key.
+        let mut base = [0x66; 32];
+        base[0] = 0x58;
+        assert_eq!(PubkyId::from_key_bytes(&base).unwrap().as_str().len(), 52);
+        assert!(PubkyId::from_key_bytes(&[2; 32]).is_err());
     }
 
     #[test]
