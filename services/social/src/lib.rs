@@ -12,7 +12,9 @@
 //! backends are in `adapters/`.
 
 pub mod decide;
+pub mod dice;
 pub mod effects;
+pub mod index;
 pub mod input;
 pub mod model;
 pub mod notification;

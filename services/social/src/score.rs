@@ -27,21 +27,3 @@ pub(crate) fn preview_start(length: usize, seed: u64) -> usize {
     let places = length.min(PREVIEW_POOL).saturating_sub(PREVIEW - 1).max(1);
     usize::try_from(seed % places as u64).unwrap_or_default()
 }
-
-/// Puts `items` in an order that depends on `seed` alone (Fisher-Yates over SplitMix64).
-pub(crate) fn shuffle<T>(items: &mut [T], seed: u64) {
-    let mut state = seed;
-    for last in (1..items.len()).rev() {
-        let pick = split_mix(&mut state) % (last as u64 + 1);
-        items.swap(last, usize::try_from(pick).unwrap_or_default());
-    }
-}
-
-/// The next number of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-pub(crate) fn split_mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}

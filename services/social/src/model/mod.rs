@@ -3,11 +3,14 @@
 //! It exists for tests, here and in the crates that serve the API, and is what [`Index`](crate::index) is
 //! compared with. It has no index, no cache and no bound on its work: never put it behind a server.
 
+mod history;
 mod posts;
 mod read;
 mod resources;
 mod tags;
 mod users;
+
+pub use history::History;
 
 use crate::{
     effects::{Effects, RowChange},

@@ -2,6 +2,7 @@
 
 use super::{Model, paged, sorted};
 use crate::{
+    dice::Dice,
     query::{Depth, Page, Reach, Timeframe, UserQuery, UserSource},
     row::{Label, PostKey, PostKind, PostRow, Target, UserState},
     score,
@@ -85,7 +86,7 @@ impl Model {
         let active = |id: &PubkyId| number(self.posts_by(id).count()) >= score::RECOMMENDED_POSTS;
         let candidates = self.most_followed().into_iter().filter(|id| near.contains(id) && !self.follows(user, id));
         let mut candidates: Vec<_> = candidates.filter(active).take(score::CANDIDATES).collect();
-        score::shuffle(&mut candidates, seed);
+        Dice::new(seed).shuffle(&mut candidates);
         candidates.truncate(limit);
         candidates
     }

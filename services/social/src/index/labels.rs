@@ -1,0 +1,109 @@
+//! Labels on one thing, and who put them there.
+
+use super::{
+    Index,
+    body::{Group, Groups},
+    columns::at,
+    reach::Around,
+};
+use crate::{
+    query::{Page, Reach, TagWindow},
+    read::TaggerScope,
+    row::Label,
+    view::{TagDetails, Taggers},
+};
+use nexus_pubky::PubkyId;
+use std::{cmp::Ordering, ops::Bound};
+
+impl Index {
+    pub(super) fn ids(&self, users: impl Iterator<Item = u32>) -> Vec<PubkyId> {
+        users.map(|user| self.columns.users[at(user)]).collect()
+    }
+
+    /// Most taggers first. Equal numbers: last label first, but within a web of trust first label first.
+    pub(super) fn tag_list(&self, groups: &Groups, window: TagWindow, scope: TaggerScope<'_>) -> Vec<TagDetails> {
+        match scope {
+            TaggerScope::All { viewer } => self.all_tags(groups, window, viewer),
+            TaggerScope::Wot { viewer, depth } => {
+                let viewer = self.columns.user(viewer);
+                let list = viewer.map(|viewer| self.trusted_tags(groups, window, viewer, Reach::Wot(depth)));
+                list.unwrap_or_default()
+            }
+        }
+    }
+
+    fn all_tags(&self, groups: &Groups, window: TagWindow, viewer: Option<&PubkyId>) -> Vec<TagDetails> {
+        let viewer = viewer.and_then(|viewer| self.columns.user(viewer));
+        let mut list: Vec<&Group> = groups.0.iter().collect();
+        self.cut(&mut list, window.labels, |a, b| {
+            let label = |group: &Group| &self.columns.labels[at(group.label)];
+            b.taggers.len().cmp(&a.taggers.len()).then_with(|| label(b).cmp(label(a)))
+        });
+        let details = |group: &Group| TagDetails {
+            label: self.columns.labels[at(group.label)].to_string(),
+            taggers: self.ids(group.taggers.ids().take(window.taggers)),
+            taggers_count: group.taggers.len(),
+            relationship: viewer.is_some_and(|viewer| group.taggers.contains(viewer)),
+        };
+        list.into_iter().map(details).collect()
+    }
+
+    /// Leaves one page of a list, sorting no more of it than needed.
+    fn cut<T>(&self, list: &mut Vec<T>, page: Page, order: impl Fn(&T, &T) -> Ordering) {
+        let wanted = page.skip.saturating_add(page.limit);
+        if (1..list.len()).contains(&wanted) {
+            list.select_nth_unstable_by(wanted - 1, &order);
+        }
+        list.truncate(wanted);
+        list.sort_unstable_by(&order);
+        list.drain(..page.skip.min(list.len()));
+    }
+
+    fn trusted_tags(&self, groups: &Groups, window: TagWindow, viewer: u32, reach: Reach) -> Vec<TagDetails> {
+        let mut around = Around::new(self, viewer, reach);
+        let trusted = |group: &Group| {
+            let taggers: Vec<u32> = group.taggers.ids().filter(|tagger| around.contains(*tagger)).collect();
+            (!taggers.is_empty()).then(|| TagDetails {
+                label: self.columns.labels[at(group.label)].to_string(),
+                taggers_count: taggers.len(),
+                taggers: self.ids(taggers.into_iter().take(window.taggers)),
+                relationship: group.taggers.contains(viewer),
+            })
+        };
+        let mut list: Vec<TagDetails> = groups.0.iter().filter_map(trusted).collect();
+        self.cut(&mut list, window.labels, |a, b| {
+            b.taggers_count.cmp(&a.taggers_count).then_with(|| a.label.cmp(&b.label))
+        });
+        list
+    }
+
+    pub(super) fn tagger_page(&self, groups: &Groups, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers {
+        let Some(group) = self.columns.label(label).and_then(|label| groups.get(label)) else {
+            return Taggers::default();
+        };
+        let ids = group.taggers.ids();
+        let (viewer, users) = match scope {
+            TaggerScope::All { viewer } => {
+                let viewer = viewer.and_then(|viewer| self.columns.user(viewer));
+                (viewer, self.ids(ids.skip(page.skip).take(page.limit)))
+            }
+            TaggerScope::Wot { viewer, depth } => {
+                let viewer = self.columns.user(viewer);
+                let around = viewer.map(|viewer| Around::new(self, viewer, Reach::Wot(depth)));
+                let trusted = around.into_iter().flat_map(|mut around| {
+                    let taggers: Vec<u32> = group.taggers.ids().filter(|tagger| around.contains(*tagger)).collect();
+                    taggers
+                });
+                (viewer, self.ids(trusted.skip(page.skip).take(page.limit)))
+            }
+        };
+        Taggers { users, relationship: viewer.is_some_and(|viewer| group.taggers.contains(viewer)) }
+    }
+
+    /// Labels in use on anything, in order.
+    pub(super) fn labels_from(&self, prefix: &str) -> impl Iterator<Item = &Label> {
+        let from = self.in_use.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let prefix = prefix.to_owned();
+        from.take_while(move |label| label.as_str().starts_with(prefix.as_str()))
+    }
+}

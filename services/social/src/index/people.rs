@@ -1,0 +1,234 @@
+//! Streams and searches of users, and the way from one to another.
+
+use super::{
+    Index,
+    body::User,
+    columns::{FOLLOWED, at},
+    links::Links,
+    reach::Around,
+};
+use crate::{
+    dice::Dice,
+    query::{Depth, Order, Page, Reach, Relation, Timeframe, UserQuery, UserSource},
+    row::{Label, PostKey, UserState},
+    score,
+    view::UserHit,
+};
+use hashbrown::{HashMap, HashSet};
+use nexus_model::Timestamp;
+use nexus_pubky::PubkyId;
+use std::{borrow::Borrow, ops::Bound};
+
+/// How many steps may be spent on finding everybody near a user before the ranking is walked instead.
+const FIND_NEAR: usize = 8192;
+
+/// A key among keys that are looked up by their first letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyText(pub(super) PubkyId);
+
+impl Borrow<str> for KeyText {
+    fn borrow(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl Index {
+    pub(super) fn related_to(&self, user: u32, relation: Relation, page: Page) -> Vec<PubkyId> {
+        let body = &self.users[at(user)];
+        let part = |ids: &mut dyn Iterator<Item = u32>| self.ids(ids.skip(page.skip).take(page.limit));
+        match relation {
+            Relation::Followers => part(&mut body.followers.ids()),
+            Relation::Following => part(&mut body.following.ids()),
+            Relation::Friends => part(&mut body.following.ids().filter(|id| body.followers.contains(*id))),
+        }
+    }
+
+    pub(super) fn user_stream(&self, query: &UserQuery) -> Vec<PubkyId> {
+        match &query.source {
+            UserSource::Relation(user, relation) => {
+                let user = self.known_user(user);
+                user.map(|user| self.related_to(user, *relation, query.page)).unwrap_or_default()
+            }
+            UserSource::MostFollowed => {
+                let ranked = self.ranks.users[FOLLOWED].iter(Order::Descending);
+                self.ids(ranked.skip(query.page.skip).take(query.page.limit))
+            }
+            UserSource::Influencers { around, timeframe, preview } => {
+                self.influencer_page(*around, *timeframe, query, *preview)
+            }
+            UserSource::Recommended(user) => {
+                let user = self.columns.user(user);
+                user.map(|user| self.recommended(user, query.seed, query.page.limit)).unwrap_or_default()
+            }
+            UserSource::PostReplies(post) => self.repliers(post),
+            UserSource::StarterPack { labels, newcomer, timeframe } => {
+                let start = timeframe.start(query.now).millis();
+                let pack = self.starter_pack(labels, *newcomer, start);
+                self.ids(pack.into_iter().skip(query.page.skip).take(query.page.limit))
+            }
+        }
+    }
+
+    /// Over all time it is the ranking of everybody, whoever asks (spec d.11).
+    fn influencer_page(
+        &self,
+        around: Option<(PubkyId, Reach)>,
+        timeframe: Timeframe,
+        query: &UserQuery,
+        preview: bool,
+    ) -> Vec<PubkyId> {
+        let around = around.filter(|_| timeframe != Timeframe::AllTime);
+        let mut ranked = self.influencers(timeframe, query.now);
+        if let Some((user, reach)) = around {
+            let Some(user) = self.columns.user(&user) else { return Vec::new() };
+            let mut around = Around::new(self, user, reach);
+            ranked = Box::new(ranked.filter(move |user| around.contains(*user)));
+        }
+        if !preview {
+            return self.ids(ranked.skip(query.page.skip).take(query.page.limit));
+        }
+        let pool: Vec<u32> = ranked.take(score::PREVIEW_POOL).collect();
+        let start = score::preview_start(pool.len(), query.seed);
+        self.ids(pool.into_iter().skip(start).take(score::PREVIEW))
+    }
+
+    /// Some of those near a user who have most followers.
+    fn recommended(&self, user: u32, seed: u64, limit: usize) -> Vec<PubkyId> {
+        let mut around = Around::new(self, user, Reach::Wot(Depth::THREE));
+        let following = &self.users[at(user)].following;
+        let posts = |body: &User| body.roots.len() + body.replies.len();
+        let fits =
+            |id: &u32| posts(&self.users[at(*id)]) >= score::RECOMMENDED_POSTS as usize && !following.contains(*id);
+        let mut candidates: Vec<u32> = match around.members(FIND_NEAR) {
+            Some(mut near) => {
+                near.retain(|id| self.columns.standing[at(*id)].shown && fits(id));
+                near.sort_unstable_by(|a, b| self.columns.by_standing(FOLLOWED, *b, *a));
+                near
+            }
+            None => {
+                let ranked = self.ranks.users[FOLLOWED].iter(Order::Descending);
+                ranked.filter(|id| fits(id) && around.contains(*id)).take(score::CANDIDATES).collect()
+            }
+        };
+        candidates.truncate(score::CANDIDATES);
+        Dice::new(seed).shuffle(&mut candidates);
+        self.ids(candidates.into_iter().take(limit))
+    }
+
+    /// Users who replied, by their first reply.
+    fn repliers(&self, post: &PostKey) -> Vec<PubkyId> {
+        let Some(post) = self.columns.post(post) else { return Vec::new() };
+        let mut seen = HashSet::new();
+        let replies = self.posts[at(post)].tie(|ties| &ties.replies).into_iter().flat_map(Links::ids);
+        let authors = replies.map(|reply| self.columns.posts[at(reply)].author);
+        self.ids(authors.filter(|author| seen.insert(*author)).take(score::UNPAGED))
+    }
+
+    pub(super) fn named(&self, prefix: &str, page: Page) -> Vec<PubkyId> {
+        let prefix = prefix.to_lowercase();
+        let from = self.names.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let found = from.take_while(|(name, _)| name.starts_with(&prefix)).flat_map(|(_, ids)| ids);
+        found.skip(page.skip).take(page.limit).copied().collect()
+    }
+
+    pub(super) fn keyed(&self, prefix: &str, page: Page) -> Vec<PubkyId> {
+        let from = self.keys.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let found = from.take_while(|key| key.0.as_str().starts_with(prefix));
+        found.skip(page.skip).take(page.limit).map(|key| key.0).collect()
+    }
+
+    pub(super) fn tagged_with(&self, labels: &[Label], page: Page) -> Vec<UserHit> {
+        let mut labels: Vec<u32> = labels.iter().filter_map(|label| self.columns.label(label.as_str())).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        let carriers = |label: u32| self.labels[at(label)].users.iter().rev().filter(|(_, id)| self.is_shown(id));
+        let hit = |(score, user_id): (usize, PubkyId)| UserHit { user_id, score };
+        if let [label] = labels.as_slice() {
+            let page = carriers(*label).skip(page.skip).take(page.limit);
+            return page.map(|(count, id)| hit((*count as usize, *id))).collect();
+        }
+        let mut scores: HashMap<PubkyId, usize> = HashMap::new();
+        for (count, id) in labels.into_iter().flat_map(carriers) {
+            *scores.entry(*id).or_default() += *count as usize;
+        }
+        let mut ranked: Vec<_> = scores.into_iter().map(|(id, score)| (score, id)).collect();
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        ranked.into_iter().skip(page.skip).take(page.limit).map(hit).collect()
+    }
+
+    fn is_shown(&self, id: &PubkyId) -> bool {
+        let row = self.columns.user(id).and_then(|user| self.users[at(user)].row.as_deref());
+        row.is_some_and(|row| row.state != UserState::Deleted)
+    }
+
+    /// The newest time of a user's posts.
+    pub(super) fn last_post(&self, user: u32) -> Option<Timestamp> {
+        let body = &self.users[at(user)];
+        let newest = [body.roots.last(), body.replies.last()].into_iter().flatten();
+        newest.map(|post| Timestamp::from_millis(self.columns.posts[at(post)].time)).max()
+    }
+
+    /// A shortest chain of follows, searched from both ends: each step takes the smaller side further.
+    pub(super) fn chain(&self, from: u32, to: u32, max: u8) -> Option<Vec<u32>> {
+        let mut ahead = Side::new(from);
+        let mut behind = Side::new(to);
+        if from == to {
+            return Some(vec![from]);
+        }
+        for _ in 0..max {
+            let forward = ahead.edge.len() <= behind.edge.len();
+            let (side, other) = if forward { (&mut ahead, &behind) } else { (&mut behind, &ahead) };
+            let links = |user: u32| {
+                let body = &self.users[at(user)];
+                if forward { &body.following } else { &body.followers }
+            };
+            if let Some(middle) = side.grow(other, links) {
+                let mut chain = ahead.back_from(middle);
+                chain.reverse();
+                chain.extend(behind.back_from(middle).into_iter().skip(1));
+                return Some(chain);
+            }
+        }
+        None
+    }
+}
+
+/// What a search has seen from one end: each user with the one before.
+struct Side {
+    seen: HashMap<u32, u32>,
+    edge: Vec<u32>,
+}
+
+impl Side {
+    fn new(start: u32) -> Self {
+        Self { seen: HashMap::from_iter([(start, start)]), edge: vec![start] }
+    }
+
+    /// Goes one step further. Gives a user whom the other side has seen.
+    fn grow<'a>(&mut self, other: &Self, links: impl Fn(u32) -> &'a Links) -> Option<u32> {
+        let mut next = Vec::new();
+        for user in std::mem::take(&mut self.edge) {
+            for id in links(user).ids() {
+                if self.seen.try_insert(id, user).is_ok() {
+                    next.push(id);
+                }
+                if other.seen.contains_key(&id) {
+                    return Some(id);
+                }
+            }
+        }
+        self.edge = next;
+        None
+    }
+
+    /// The way from a user back to the start.
+    fn back_from(&self, user: u32) -> Vec<u32> {
+        let mut way = vec![user];
+        let mut last = user;
+        while let Some(before) = self.seen.get(&last).filter(|before| **before != last) {
+            way.push(*before);
+            last = *before;
+        }
+        way
+    }
+}

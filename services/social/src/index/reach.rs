@@ -1,0 +1,118 @@
+//! The users around one, as a test that is asked user by user. Two steps of follows are tested through one
+//! step's set and three through two steps': the set of three covers most users, and is never built.
+
+use super::{Index, columns::at, links::Links};
+use crate::query::{Depth, Reach, Relation};
+use hashbrown::HashMap;
+use roaring::RoaringBitmap;
+
+/// How many links are looked up one by one before bitmaps are compared.
+const FEW: usize = 32;
+
+/// Who is around a user.
+pub(super) struct Around<'a> {
+    index: &'a Index,
+    user: u32,
+    reach: Reach,
+    /// Users within one step less than asked for; only for two and three steps.
+    near: RoaringBitmap,
+    known: HashMap<u32, bool>,
+}
+
+impl<'a> Around<'a> {
+    pub(super) fn new(index: &'a Index, user: u32, reach: Reach) -> Self {
+        let following = &index.users[at(user)].following;
+        let near = match reach {
+            Reach::Wot(Depth::TWO) => bitmap(following),
+            Reach::Wot(Depth::THREE) => following.ids().fold(bitmap(following), |mut near, id| {
+                match index.users[at(id)].following.members() {
+                    Some(members) => near |= members,
+                    None => near.extend(index.users[at(id)].following.ids()),
+                }
+                near
+            }),
+            _ => RoaringBitmap::new(),
+        };
+        Self { index, user, reach, near, known: HashMap::new() }
+    }
+
+    /// True if `other` is around the user. The user is not.
+    pub(super) fn contains(&mut self, other: u32) -> bool {
+        if other == self.user {
+            return false;
+        }
+        let body = &self.index.users[at(self.user)];
+        match self.reach {
+            Reach::Relation(Relation::Following) | Reach::Wot(Depth::ONE) => body.following.contains(other),
+            Reach::Relation(Relation::Followers) => body.followers.contains(other),
+            Reach::Relation(Relation::Friends) => body.following.contains(other) && body.followers.contains(other),
+            Reach::Wot(_) => self.is_near(other),
+        }
+    }
+
+    fn is_near(&mut self, other: u32) -> bool {
+        let (near, users) = (&self.near, &self.index.users);
+        *self.known.entry(other).or_insert_with(|| near.contains(other) || meets(&users[at(other)].followers, near))
+    }
+
+    /// Everybody around the user, if finding them costs at most `limit` steps.
+    pub(super) fn members(&self, limit: usize) -> Option<Vec<u32>> {
+        let body = &self.index.users[at(self.user)];
+        let mut members = match self.reach {
+            Reach::Relation(Relation::Followers) => within(&body.followers, limit)?,
+            Reach::Relation(Relation::Friends) => {
+                let following = within(&body.following, limit)?;
+                following.into_iter().filter(|id| body.followers.contains(*id)).collect()
+            }
+            Reach::Relation(Relation::Following) | Reach::Wot(Depth::ONE) => within(&body.following, limit)?,
+            Reach::Wot(_) => self.next_step(limit)?,
+        };
+        members.retain(|id| *id != self.user);
+        Some(members)
+    }
+
+    fn next_step(&self, limit: usize) -> Option<Vec<u32>> {
+        let mut steps = 0;
+        let mut all = self.near.clone();
+        for id in &self.near {
+            let following = &self.index.users[at(id)].following;
+            steps += following.len() + 1;
+            if steps > limit {
+                return None;
+            }
+            all.extend(following.ids());
+        }
+        Some(all.iter().collect())
+    }
+
+    /// About which part of all users is around this one. A guess, for planning.
+    pub(super) fn share(&self) -> f64 {
+        let all = self.index.users.len().max(1);
+        let body = &self.index.users[at(self.user)];
+        let members = match self.reach {
+            Reach::Relation(Relation::Followers) => body.followers.len(),
+            Reach::Relation(_) | Reach::Wot(Depth::ONE) => body.following.len(),
+            Reach::Wot(_) => usize::try_from(self.near.len()).unwrap_or(all).saturating_mul(8),
+        };
+        (members.min(all) as f64 / all as f64).max(1e-6)
+    }
+}
+
+fn within(links: &Links, limit: usize) -> Option<Vec<u32>> {
+    (links.len() <= limit).then(|| links.ids().collect())
+}
+
+fn bitmap(links: &Links) -> RoaringBitmap {
+    links.members().cloned().unwrap_or_else(|| links.ids().collect())
+}
+
+/// True if any of the links is in the set.
+fn meets(links: &Links, set: &RoaringBitmap) -> bool {
+    match links.members() {
+        Some(members) if set.len() > FEW as u64 => {
+            links.ids().take(FEW).any(|id| set.contains(id)) || !members.is_disjoint(set)
+        }
+        Some(members) => set.iter().any(|id| members.contains(id)),
+        None => links.ids().any(|id| set.contains(id)),
+    }
+}

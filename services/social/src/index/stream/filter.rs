@@ -1,0 +1,139 @@
+//! Which posts a stream wants, asked post by post.
+
+use super::super::{Index, columns::at, links::Links, reach::Around};
+use crate::row::Label;
+use hashbrown::HashMap;
+
+/// Whether replies are in a stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replies {
+    Without,
+    With,
+    Only,
+}
+
+/// Whose posts are in a stream.
+pub(super) enum Authors<'a> {
+    All,
+    One(u32),
+    Around(Box<Around<'a>>),
+    Domain(Box<Domain<'a>>),
+}
+
+impl Authors<'_> {
+    fn contains(&mut self, author: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => *one == author,
+            Self::Around(around) => around.contains(author),
+            Self::Domain(domain) => domain.contains(author),
+        }
+    }
+
+    /// All of them, if finding them costs at most `limit` steps.
+    pub(super) fn members(&mut self, limit: usize) -> Option<Vec<u32>> {
+        match self {
+            Self::All => None,
+            Self::One(one) => Some(vec![*one]),
+            Self::Around(around) => around.members(limit),
+            Self::Domain(domain) => domain.members(limit),
+        }
+    }
+
+    /// About which part of all users they are. A guess, for planning.
+    pub(super) fn share(&self) -> f64 {
+        match self {
+            Self::All => 1.0,
+            Self::One(_) => 1e-6,
+            Self::Around(around) => around.share(),
+            Self::Domain(domain) => domain.share(),
+        }
+    }
+}
+
+/// Users whose profile carries one of some labels, put there by the observer or by somebody trusted.
+pub(super) struct Domain<'a> {
+    index: &'a Index,
+    observer: u32,
+    trusted: Option<Around<'a>>,
+    labels: Vec<u32>,
+    known: HashMap<u32, bool>,
+}
+
+impl<'a> Domain<'a> {
+    pub(super) fn new(index: &'a Index, observer: u32, trusted: Option<Around<'a>>, labels: &[Label]) -> Self {
+        let labels = labels.iter().filter_map(|label| index.columns.label(label.as_str())).collect();
+        Self { index, observer, trusted, labels, known: HashMap::new() }
+    }
+
+    fn contains(&mut self, user: u32) -> bool {
+        if let Some(known) = self.known.get(&user) {
+            return *known;
+        }
+        let groups = &self.index.users[at(user)].tags;
+        let vouched = self.labels.iter().filter_map(|label| groups.get(*label)).any(|group| {
+            let by_trusted = |trusted: &mut Around<'_>| group.taggers.ids().any(|tagger| trusted.contains(tagger));
+            group.taggers.contains(self.observer) || self.trusted.as_mut().is_some_and(by_trusted)
+        });
+        self.known.insert(user, vouched);
+        vouched
+    }
+
+    fn carriers(&self) -> usize {
+        self.labels.iter().map(|label| self.index.labels[at(*label)].users.len()).sum()
+    }
+
+    fn members(&mut self, limit: usize) -> Option<Vec<u32>> {
+        if self.carriers() > limit {
+            return None;
+        }
+        let index = self.index;
+        let carriers = self.labels.iter().flat_map(|label| &index.labels[at(*label)].users);
+        let mut users: Vec<u32> = carriers.filter_map(|(_, id)| index.columns.user(id)).collect();
+        users.sort_unstable();
+        users.dedup();
+        users.retain(|user| self.contains(*user));
+        Some(users)
+    }
+
+    fn share(&self) -> f64 {
+        let all = self.index.users.len().max(1) as f64;
+        (self.carriers() as f64 / all).clamp(1e-6, 1.0)
+    }
+}
+
+/// Everything that a post must be.
+pub(super) struct Filter<'a> {
+    pub(super) index: &'a Index,
+    /// A bit for each kind.
+    pub(super) kinds: u8,
+    /// Any of these labels; empty: no matter which.
+    pub(super) tags: Vec<u32>,
+    pub(super) replies: Replies,
+    /// Users whose posts are left out.
+    pub(super) muted: Option<&'a Links>,
+    pub(super) authors: Authors<'a>,
+}
+
+impl Filter<'_> {
+    /// Cheap tests first.
+    pub(super) fn wants(&mut self, post: u32) -> bool {
+        let facts = &self.index.columns.posts[at(post)];
+        let replies = match self.replies {
+            Replies::Without => !facts.is_reply,
+            Replies::With => true,
+            Replies::Only => facts.is_reply,
+        };
+        facts.known
+            && replies
+            && self.kinds & (1 << facts.kind) != 0
+            && self.muted.is_none_or(|muted| !muted.contains(facts.author))
+            && self.has_label(post)
+            && self.authors.contains(facts.author)
+    }
+
+    fn has_label(&self, post: u32) -> bool {
+        let groups = &self.index.posts[at(post)].tags;
+        self.tags.is_empty() || self.tags.iter().any(|label| groups.get(*label).is_some())
+    }
+}
