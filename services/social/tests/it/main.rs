@@ -4,5 +4,6 @@
 mod decide;
 mod histories;
 mod scene;
+mod index;
 mod store;
 mod writer;
