@@ -23,9 +23,6 @@ use std::{
     collections::BinaryHeap,
 };
 
-/// How many steps may be spent on finding the users of a reach before labels are gone through instead.
-const FIND_USERS: usize = 4096;
-
 /// A window with a ranking, or all time.
 fn window(timeframe: Timeframe) -> Option<usize> {
     match timeframe {
@@ -122,7 +119,7 @@ impl Index {
         let Some(user) = self.columns.user(user) else { return Vec::new() };
         let mut around = Around::new(self, user, *reach);
         let start = query.timeframe.start(query.now).millis();
-        let mut uses = match around.members(FIND_USERS) {
+        let mut uses = match around.members(4 * self.effort.find_users) {
             Some(members) => self.uses_of(&members, start),
             None => self.hottest_around(&mut around, query, start),
         };

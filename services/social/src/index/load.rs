@@ -4,7 +4,7 @@
 use super::{
     Index,
     body::{Group, Use, time_of},
-    columns::{EVER, LENGTHS, WINDOWS, at},
+    columns::{EVER, LENGTHS, at},
     links::{Link, Links},
     ranks::{SHELVES, shelf},
     sorted::Sorted,
@@ -153,8 +153,8 @@ impl Index {
         let tags = self.ranks.log.last().map(|tagging| time_of(tagging.time));
         let newest = posts.chain(tags).max().unwrap_or(i64::MIN);
         self.ranks.newest = newest;
-        for window in 0..WINDOWS {
-            let start = newest.saturating_sub(LENGTHS[window]);
+        for (window, length) in LENGTHS.into_iter().enumerate() {
+            let start = newest.saturating_sub(length);
             self.ranks.starts[window] = start;
             let inside = self.between(start, i64::MAX);
             inside.labels.iter().for_each(|(label, posts)| self.columns.heat[at(*label)][window] = *posts);

@@ -42,6 +42,23 @@ use ranks::Ranks;
 use resources::Resources;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How long the index looks for a cheap way to an answer before it takes another one. Answers don't depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Links that may be followed to name everybody around a user; beyond that users are tested one by one.
+    pub find_users: usize,
+    /// Entries of a list that are always read before another list is tried.
+    pub patience: usize,
+    /// How many times the length of that other list are read before.
+    pub persistence: usize,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { find_users: 1024, patience: 2048, persistence: 4 }
+    }
+}
+
 /// The social network, ready to be asked. Ask it through [`Read`](crate::read::Read).
 #[derive(Clone, Debug, Default)]
 pub struct Index {
@@ -52,6 +69,7 @@ pub struct Index {
     resources: Resources,
     files: HashMap<FileKey, Box<FileRow>>,
     ranks: Ranks,
+    effort: Effort,
     /// Active users by lower-case name.
     names: BTreeMap<Box<str>, BTreeSet<PubkyId>>,
     /// Active users by key.
@@ -63,6 +81,11 @@ pub struct Index {
 }
 
 impl Index {
+    /// The same index with another effort.
+    pub fn with_effort(self, effort: Effort) -> Self {
+        Self { effort, ..self }
+    }
+
     /// Applies what an event decided. Doing so twice changes nothing more.
     pub fn apply(&mut self, effects: &Effects) {
         effects.rows.iter().for_each(|change| self.change(change));

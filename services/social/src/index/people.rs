@@ -19,9 +19,6 @@ use nexus_model::Timestamp;
 use nexus_pubky::PubkyId;
 use std::{borrow::Borrow, ops::Bound};
 
-/// How many steps may be spent on finding everybody near a user before the ranking is walked instead.
-const FIND_NEAR: usize = 8192;
-
 /// A key among keys that are looked up by their first letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct KeyText(pub(super) PubkyId);
@@ -99,7 +96,7 @@ impl Index {
         let posts = |body: &User| body.roots.len() + body.replies.len();
         let fits =
             |id: &u32| posts(&self.users[at(*id)]) >= score::RECOMMENDED_POSTS as usize && !following.contains(*id);
-        let mut candidates: Vec<u32> = match around.members(FIND_NEAR) {
+        let mut candidates: Vec<u32> = match around.members(8 * self.effort.find_users) {
             Some(mut near) => {
                 near.retain(|id| self.columns.standing[at(*id)].shown && fits(id));
                 near.sort_unstable_by(|a, b| self.columns.by_standing(FOLLOWED, *b, *a));

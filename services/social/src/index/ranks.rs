@@ -186,8 +186,8 @@ impl Index {
             return;
         }
         self.ranks.newest = time;
-        for window in 0..WINDOWS {
-            let start = time.saturating_sub(LENGTHS[window]);
+        for (window, length) in LENGTHS.into_iter().enumerate() {
+            let start = time.saturating_sub(length);
             if start > self.ranks.starts[window] {
                 self.expire(window, start);
             }

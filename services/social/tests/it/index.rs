@@ -4,7 +4,7 @@ use nexus_model::Timestamp;
 use nexus_pubky::PubkyId;
 use nexus_social::{
     dice::Dice,
-    index::{Index, Published},
+    index::{Effort, Index, Published},
     model::{History, Model},
     query::{
         Depth, HotTagQuery, KindFilter, Order, Page, Position, PostQuery, PostSource, Reach, Relation, ResourceQuery,
@@ -319,14 +319,21 @@ impl<'a> Quiz<'a> {
     }
 }
 
+/// From giving up at once to never.
+fn effort(seed: u64) -> Effort {
+    let mut dice = Dice::new(seed);
+    let some = |dice: &mut Dice| [0, 1, 3, 10, 1000][dice.below(5)];
+    Effort { find_users: some(&mut dice), patience: some(&mut dice), persistence: dice.below(2) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 96 } else { 1000 }))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// Applied live, event by event, the index answers as the model does, in the middle and at the end.
     #[test]
     fn live_index_is_the_model(seed: u64, users in 2usize..9, events in 1usize..220) {
         let mut history = History::new(seed, users);
-        let mut index = Index::default();
+        let mut index = Index::default().with_effort(effort(seed));
         for at in 0..events {
             let effects = history.next().unwrap();
             index.apply(&effects);
@@ -346,7 +353,7 @@ proptest! {
         if seed % 2 == 0 {
             Dice::new(seed).shuffle(&mut rows);
         }
-        let mut index = Index::of_rows(rows);
+        let mut index = Index::of_rows(rows).with_effort(effort(seed));
         Quiz::new(seed ^ 1, &history, history.model(), &index).run(6);
         history.by_ref().take(more).for_each(|effects| index.apply(&effects));
         Quiz::new(seed ^ 2, &history, history.model(), &index).run(6);

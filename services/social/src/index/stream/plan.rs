@@ -15,11 +15,6 @@ use crate::{
     view::Ranked,
 };
 
-/// How many steps may be spent on finding a stream's authors.
-const FIND_AUTHORS: usize = 1024;
-/// How far a walk always may go before another list is tried.
-const PATIENCE: usize = 2048;
-
 /// A stream, ready to be read.
 pub(super) struct Plan<'a> {
     pub(super) index: &'a Index,
@@ -56,7 +51,8 @@ impl<'a> Plan<'a> {
         sources.sort_by(|a, b| a.estimate.total_cmp(&b.estimate));
         let Some(first) = sources.first() else { return Vec::new() };
         let smallest = sources.iter().skip(1).min_by_key(|source| source.size);
-        let patience = smallest.map_or(usize::MAX, |other| PATIENCE.max(4 * other.size));
+        let effort = self.index.effort;
+        let patience = smallest.map_or(usize::MAX, |other| effort.patience.max(effort.persistence * other.size));
         match (self.read(first, patience), smallest) {
             (Some(page), _) => page,
             (None, Some(other)) => self.read(other, usize::MAX).unwrap_or_default(),
@@ -131,7 +127,7 @@ impl<'a> Plan<'a> {
         let kinds = self.filter.kinds;
         let network = (0..).zip(&all).filter(|(slot, _)| kinds & (1 << (slot % KINDS)) != 0).map(|(_, list)| *list);
         let labels = self.filter.tags.iter().map(|label| &index.labels[at(*label)].posts);
-        let authors = self.filter.authors.members(FIND_AUTHORS);
+        let authors = self.filter.authors.members(index.effort.find_users);
         let written = authors.map(|authors| authors.into_iter().map(|author| &index.users[at(author)].roots).collect());
 
         let total = size(&all).max(1) as f64;
