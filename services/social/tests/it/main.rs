@@ -3,7 +3,7 @@
 
 mod decide;
 mod histories;
-mod scene;
 mod index;
+mod scene;
 mod store;
 mod writer;
