@@ -7,5 +7,6 @@ pub mod journal;
 pub mod live;
 mod refusal;
 pub mod source;
+pub mod statics;
 pub mod text;
 pub mod writer;

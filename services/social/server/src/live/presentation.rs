@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 /// One change.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LiveFrame)]
 pub struct Frame<'a> {
     /// Its place in the journal: what a client resumes after.
     seq: u64,

@@ -7,6 +7,7 @@ mod files;
 mod hostile;
 mod live;
 mod shelf;
+mod statics;
 mod text;
 mod whole_log;
 mod world;
