@@ -7,6 +7,7 @@
 mod memory;
 #[cfg(feature = "suite")]
 pub mod suite;
+pub mod value;
 
 pub use memory::Memory;
 
