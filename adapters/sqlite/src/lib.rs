@@ -12,6 +12,8 @@ mod migration;
 mod readers;
 #[cfg(feature = "social")]
 pub mod social;
+#[cfg(feature = "sync")]
+pub mod sync;
 
 pub use connection::{Durability, Options};
 pub use database::Database;

@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, reason = "what fails here is a test")]
 
 mod social;
+mod sync;

@@ -1,0 +1,291 @@
+//! The open group of the one writer.
+
+use super::{SyncStore, codec};
+use crate::{Group, Result};
+use nexus_atproto::{Did, RepoCommit};
+use nexus_model::{Seq, Timestamp};
+use nexus_sync::{
+    effects::{BufferChange, Effects, IndexChange, RowChange},
+    event::{Event, Kind},
+    identity::Identity,
+    repo::{Repo, RepoId},
+    store::{self, Counts, Transaction, value},
+};
+use rusqlite::{OptionalExtension, params};
+use std::{
+    collections::HashMap,
+    sync::{Arc, MutexGuard, PoisonError},
+};
+
+/// How many numbers of accounts are kept at hand.
+const MAX_NUMBERS: usize = 100_000;
+
+/// Numbers of accounts and collections that the writer has met lately.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    accounts: HashMap<Did, i64>,
+    collections: HashMap<String, i64>,
+}
+
+/// What the row of totals says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) counts: Counts,
+    pub(super) last: Seq,
+    pub(super) oldest: Seq,
+}
+
+/// Reads the row of totals.
+pub(super) fn totals(connection: &rusqlite::Connection) -> Result<Totals> {
+    let sql = "SELECT repos, records, events, buffered, last, oldest FROM totals";
+    let row = connection.prepare_cached(sql)?.query_row([], |row| {
+        let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        let counts = Counts { repos: number(0)?, records: number(1)?, events: number(2)?, buffered: number(3)? };
+        Ok(Totals { counts, last: Seq::new(number(4)?), oldest: Seq::new(number(5)?) })
+    })?;
+    Ok(row)
+}
+
+/// The open group.
+pub(super) struct Draft<'a> {
+    store: &'a SyncStore,
+    group: Group<'a>,
+    numbers: MutexGuard<'a, Numbers>,
+    before: Totals,
+    totals: Totals,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was removed that might have had content.
+    Adding,
+    Removing,
+    Committed,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn begin(store: &'a SyncStore) -> Result<Self> {
+        let group = store.database.group()?;
+        let totals = totals(&group)?;
+        let numbers = store.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Self { store, group, numbers, before: totals, totals, stage: Stage::Adding })
+    }
+
+    fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<u64> {
+        Ok(self.group.prepare_cached(sql)?.execute(params)? as u64)
+    }
+
+    fn number(&self, sql: &str, name: &str) -> Result<Option<i64>> {
+        Ok(self.group.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    /// The number of an account, given now if there is none yet.
+    fn account(&mut self, did: &Did) -> Result<i64> {
+        if let Some(number) = self.numbers.accounts.get(did) {
+            return Ok(*number);
+        }
+        let number = match self.number("SELECT n FROM accounts WHERE did = ?1", did.as_str())? {
+            Some(number) => number,
+            None => {
+                self.run("INSERT INTO accounts (did) VALUES (?1)", [did.as_str()])?;
+                self.group.last_insert_rowid()
+            }
+        };
+        if self.numbers.accounts.len() >= MAX_NUMBERS {
+            self.numbers.accounts.clear();
+        }
+        self.numbers.accounts.insert(did.clone(), number);
+        Ok(number)
+    }
+
+    /// The number of a collection, given now if there is none yet.
+    fn collection(&mut self, name: &str) -> Result<i64> {
+        if let Some(number) = self.numbers.collections.get(name) {
+            return Ok(*number);
+        }
+        let number = match self.number("SELECT n FROM collections WHERE name = ?1", name)? {
+            Some(number) => number,
+            None => {
+                self.run("INSERT INTO collections (name) VALUES (?1)", [name])?;
+                self.group.last_insert_rowid()
+            }
+        };
+        if self.numbers.collections.len() >= MAX_NUMBERS {
+            self.numbers.collections.clear();
+        }
+        self.numbers.collections.insert(name.to_owned(), number);
+        Ok(number)
+    }
+
+    fn put_repo(&mut self, repo: &Repo) -> Result<()> {
+        let account = self.account(&repo.did)?;
+        codec::write_repo(&self.group, repo, account)?;
+        self.totals.counts.repos += u64::from(repo.id == RepoId::default());
+        Ok(())
+    }
+
+    fn remove_repo(&mut self, did: &Did) -> Result<()> {
+        let account = self.account(did)?;
+        let Some(repo) = self.repo_number(account)? else { return Ok(()) };
+        self.totals.counts.records -= self.run("DELETE FROM records WHERE repo = ?1", [repo])?;
+        self.totals.counts.buffered -= self.run("DELETE FROM buffers WHERE repo = ?1", [repo])?;
+        self.totals.counts.repos -= self.run("DELETE FROM repos WHERE n = ?1", [repo])?;
+        self.stage = Stage::Removing;
+        Ok(())
+    }
+
+    fn repo_number(&self, account: i64) -> Result<Option<i64>> {
+        let mut statement = self.group.prepare_cached("SELECT n FROM repos WHERE account = ?1")?;
+        Ok(statement.query_row([account], |row| row.get(0)).optional()?)
+    }
+
+    fn index(&mut self, repo: i64, change: &IndexChange) -> Result<()> {
+        let (collection, rkey) = (self.collection(change.path.collection())?, change.path.rkey());
+        let Some(cid) = &change.cid else {
+            let sql = "DELETE FROM records WHERE repo = ?1 AND collection = ?2 AND rkey = ?3";
+            self.totals.counts.records -= self.run(sql, params![repo, collection, rkey])?;
+            return Ok(());
+        };
+        let cells = params![repo, collection, rkey, codec::cid_cell(cid)];
+        let added = self.run("INSERT OR IGNORE INTO records VALUES (?1, ?2, ?3, ?4)", cells)?;
+        self.totals.counts.records += added;
+        if added == 0 {
+            self.run("UPDATE records SET cid = ?4 WHERE repo = ?1 AND collection = ?2 AND rkey = ?3", cells)?;
+        }
+        Ok(())
+    }
+
+    fn buffer(&mut self, repo: i64, change: &BufferChange) -> Result<()> {
+        match change {
+            BufferChange::Keep => {}
+            BufferChange::Append(commit) => {
+                let cells = params![repo, value::encode(commit)];
+                self.totals.counts.buffered += self.run("INSERT INTO buffers (repo, body) VALUES (?1, ?2)", cells)?;
+            }
+            BufferChange::Clear => {
+                let gone = self.run("DELETE FROM buffers WHERE repo = ?1", [repo])?;
+                self.totals.counts.buffered -= gone;
+                self.stage = if gone > 0 { Stage::Removing } else { self.stage };
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, event: &Event, now: Timestamp) -> Result<()> {
+        let account = self.account(&event.did)?;
+        self.totals.last = self.totals.last.next();
+        let seq = codec::cell(self.totals.last.get());
+        let cells = params![seq, account, event.kind == Kind::Live, now.millis(), &*event.body];
+        self.totals.counts.events += self.run("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)", cells)?;
+        Ok(())
+    }
+
+    fn apply_effects(&mut self, did: &Did, effects: &Effects, now: Timestamp) -> Result<()> {
+        match &effects.repo {
+            RowChange::Keep => {}
+            RowChange::Put(repo) => self.put_repo(repo)?,
+            RowChange::Remove(did) => self.remove_repo(did)?,
+        }
+        let touches_repo = !effects.records.is_empty() || effects.buffer != BufferChange::Keep;
+        if touches_repo {
+            let account = self.account(did)?;
+            if let Some(repo) = self.repo_number(account)? {
+                effects.records.iter().try_for_each(|change| self.index(repo, change))?;
+                self.buffer(repo, &effects.buffer)?;
+            }
+        }
+        effects.events.iter().try_for_each(|event| self.append(event, now))
+    }
+
+    fn write_identity(&mut self, identity: &Identity) -> Result<()> {
+        let account = self.account(&identity.did)?;
+        let (found, answer) = codec::found_cells(&identity.document)?;
+        let (name, handle) = codec::name_cells(&identity.name);
+        let (fetched, verified) = (identity.fetched.millis(), identity.verified.millis());
+        let cells = params![account, found, answer, fetched, name, handle, verified];
+        self.run("INSERT OR REPLACE INTO identities VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", cells)?;
+        Ok(())
+    }
+
+    fn drop_events(&mut self, through: Seq, before: Timestamp, limit: usize) -> Result<usize> {
+        let sql = "SELECT seq, time FROM events ORDER BY seq LIMIT ?1";
+        let oldest: Vec<(i64, i64)> =
+            super::port::all(&self.group, sql, [codec::limit(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let may_go = |(seq, time): &(i64, i64)| *seq <= codec::cell(through.get()) && *time < before.millis();
+        let newest = oldest.into_iter().take_while(may_go).last().map(|(seq, _)| seq);
+        let Some(newest) = newest else { return Ok(0) };
+        let gone = self.run("DELETE FROM events WHERE seq <= ?1", [newest])?;
+        self.totals.counts.events -= gone;
+        self.totals.oldest = Seq::new(newest.cast_unsigned());
+        self.stage = Stage::Removing;
+        Ok(gone as usize)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if self.totals == self.before {
+            return Ok(());
+        }
+        let Totals { counts, last, oldest } = self.totals;
+        let sql = "UPDATE totals SET repos = ?1, records = ?2, events = ?3, buffered = ?4, last = ?5, oldest = ?6";
+        let all = [counts.repos, counts.records, counts.events, counts.buffered, last.get(), oldest.get()];
+        self.run(sql, all.map(codec::cell))?;
+        Ok(())
+    }
+}
+
+impl Transaction for Draft<'_> {
+    fn repo(&self, did: &Did) -> store::Result<Option<Repo>> {
+        Ok(super::port::repo(&self.group, did)?)
+    }
+
+    fn buffered(&self, repo: RepoId) -> store::Result<Vec<Arc<RepoCommit>>> {
+        let sql = "SELECT body FROM buffers WHERE repo = ?1 ORDER BY n";
+        let bodies: Vec<String> = super::port::all(&self.group, sql, [codec::cell(repo.0)], |row| Ok(row.get(0)?))?;
+        bodies.iter().map(|body| value::decode(body).map(Arc::new)).collect()
+    }
+
+    fn apply(&mut self, did: &Did, effects: &Effects, now: Timestamp) -> store::Result<()> {
+        Ok(self.apply_effects(did, effects, now)?)
+    }
+
+    fn put_channel(&mut self, name: &str, settled: &[u8]) -> store::Result<()> {
+        self.run("INSERT OR REPLACE INTO channels VALUES (?1, ?2)", params![name, settled])?;
+        Ok(())
+    }
+
+    fn put_cursor(&mut self, source: &str, cursor: &str) -> store::Result<()> {
+        self.run("INSERT OR REPLACE INTO cursors VALUES (?1, ?2)", [source, cursor])?;
+        Ok(())
+    }
+
+    fn put_identity(&mut self, identity: &Identity) -> store::Result<()> {
+        Ok(self.write_identity(identity)?)
+    }
+
+    fn expire(&mut self, through: Seq, before: Timestamp, limit: usize) -> store::Result<usize> {
+        Ok(self.drop_events(through, before, limit)?)
+    }
+
+    fn commit(mut self: Box<Self>) -> store::Result<Seq> {
+        self.finish()?;
+        let removes = self.stage == Stage::Removing;
+        self.group.execute_batch("COMMIT").map_err(crate::Error::from)?;
+        self.stage = Stage::Committed;
+        let (store, last) = (self.store, self.totals.last);
+        drop(self);
+        if removes {
+            store.database.content_removed()?;
+        }
+        Ok(last)
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if self.stage != Stage::Committed {
+            // Numbers that were given in this group are not given.
+            *self.numbers = Numbers::default();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The store of the sync service, in the compact form that makes millions of indexed records affordable.
+
+mod codec;
+mod draft;
+mod port;
+
+use self::draft::Numbers;
+use crate::{Database, Durability, Options, Result, Schema};
+use nexus_sync::store;
+use std::{path::Path, sync::Mutex};
+
+/// The tables and their versions.
+pub const SCHEMA: Schema = Schema {
+    application_id: 0x4E58_7379, // "NXsy"
+    newest: include_str!("schema.sql"),
+    upgrades: &[],
+};
+
+/// The sync service's file.
+#[derive(Debug)]
+pub struct SyncStore {
+    database: Database,
+    numbers: Mutex<Numbers>,
+}
+
+impl SyncStore {
+    /// Opens the file at `path` with the usual options, and makes it if there is none. Events and upstream cursors
+    /// are in one file and roll back together, so commits needn't survive power loss.
+    ///
+    /// # Errors
+    /// If the file can't be opened, is another's, or was written by a newer program.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, Options::new(Durability::Normal))
+    }
+
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// As [`SyncStore::open`].
+    pub fn open_with(path: &Path, options: Options) -> Result<Self> {
+        let database = Database::open(path, &SCHEMA, options)?;
+        Ok(Self { database, numbers: Mutex::default() })
+    }
+
+    /// Writes one consistent copy to `to`, while writing goes on.
+    ///
+    /// # Errors
+    /// If the copy can't be written.
+    pub fn backup(&self, to: &Path) -> Result<()> {
+        self.database.backup(to)
+    }
+
+    /// What SQLite finds wrong with the file; nothing, if all is well.
+    ///
+    /// # Errors
+    /// If the check can't be run.
+    pub fn check(&self) -> Result<Vec<String>> {
+        self.database.check()
+    }
+
+    /// Bytes on disk.
+    ///
+    /// # Errors
+    /// If the file can't be looked at.
+    pub fn size(&self) -> Result<u64> {
+        self.database.size()
+    }
+}
+
+impl From<crate::Error> for store::Error {
+    fn from(error: crate::Error) -> Self {
+        match error {
+            crate::Error::Damaged(what) => Self::Damaged { what },
+            other => Self::Backend(Box::new(other)),
+        }
+    }
+}
