@@ -7,6 +7,7 @@
 //! - [`writer`] does so for a group of inputs, and lets nobody know before it is durable;
 //! - [`store`] is the port that keeps them, in one transaction for a group;
 //! - `index` applies them in memory, and answers every [`query`] with a [`view`].
+//! - [`export`] and [`import`] carry it all from one instance to another, a line for each object.
 //!
 //! No tokio, no HTTP, no SQL and no clock: time is handed in, the hands are in `nexus-social-server`, and
 //! backends are in `adapters/`.
@@ -14,8 +15,11 @@
 pub mod decide;
 pub mod dice;
 pub mod effects;
+pub mod export;
+pub mod import;
 pub mod index;
 pub mod input;
+mod line;
 pub mod model;
 pub mod notification;
 pub mod query;

@@ -82,7 +82,7 @@ impl Draft {
 }
 
 /// A record's key in its collection.
-fn key_of(path: &Path) -> String {
+pub(crate) fn key_of(path: &Path) -> String {
     match path {
         Path::Profile => "profile.json".into(),
         Path::LastRead => "last_read".into(),

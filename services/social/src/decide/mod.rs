@@ -15,6 +15,7 @@ mod tag;
 mod user;
 
 use self::draft::Draft;
+pub(crate) use self::draft::key_of;
 use crate::{
     effects::{Effects, Operation, RetryChange, SourceCursor},
     input::{Event, EventAction, Input, Verdict},

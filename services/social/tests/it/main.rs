@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here is a test")]
 
 mod decide;
+mod dump;
 mod histories;
 mod index;
 mod scene;

@@ -1,0 +1,161 @@
+//! Export and import.
+
+use crate::scene::{Scene, is_done, post_key, profile_uri, tag, text, user};
+use nexus_model::Timestamp;
+use nexus_social::{
+    export,
+    import::{BadLine, Importer, Notifications, Options, Summary, Trust},
+    row::UserState,
+    rules::Policy,
+    store::{
+        Memory, Store,
+        suite::{self, Dump, Op, World},
+    },
+    writer::Writer,
+};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+const TRUSTED: Options =
+    Options { trust: Trust::Trusted, notifications: Notifications::Keep, group: 7, longest_line: 100_000 };
+
+fn exported(store: &dyn Store) -> String {
+    let mut out = Vec::new();
+    export::write(store, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn import(store: &dyn Store, lines: &str, options: Options) -> (Summary, Vec<BadLine>) {
+    let mut bad = Vec::new();
+    let importer = Importer::new(options, Timestamp::from_millis(5_000));
+    let summary = importer.run(store, || Ok(lines.as_bytes()), &mut |line| bad.push(line)).unwrap();
+    (summary, bad)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever happened, with whatever edges edits left behind.
+    #[test]
+    fn import_after_export_is_the_identity(
+        ops in prop::collection::vec(any::<[u8; 5]>().prop_map(Op), 0..150),
+        size in 1_usize..20,
+        turn in any::<prop::sample::Index>(),
+    ) {
+        let (store, copy) = (Memory::new(), Memory::new());
+        World::new().run(&Writer::new(Arc::new(World::policy())), &store, &ops, size, &mut |_| ()).unwrap();
+        let lines = exported(&store);
+        // Order doesn't matter: begin somewhere else.
+        let mut turned: Vec<_> = lines.lines().collect();
+        if !turned.is_empty() {
+            let at = turn.index(turned.len());
+            turned.rotate_left(at);
+        }
+        let (summary, bad) = import(&copy, &turned.join("\n"), TRUSTED);
+        prop_assert_eq!(bad, vec![]);
+        prop_assert_eq!(summary.lines, turned.len() as u64);
+        prop_assert_eq!(Dump::of(&copy).objects(), Dump::of(&store).objects());
+        prop_assert_eq!(exported(&copy).lines().count(), turned.len());
+        let (again, _) = import(&copy, &lines, TRUSTED);
+        prop_assert_eq!(again.changed, 0);
+    }
+
+    #[test]
+    fn any_line_is_taken_or_reported(lines in "\\PC{0,80}(\n\\PC{0,80}){0,3}") {
+        let count = lines.lines().filter(|line| !line.as_bytes().trim_ascii().is_empty()).count();
+        let (_, bad) = import(&Memory::new(), &lines, TRUSTED);
+        prop_assert_eq!(bad.len(), count);
+    }
+}
+
+fn line(uri: &str, value: serde_json::Value) -> String {
+    serde_json::json!({"uri": uri, "indexed_at": 77, "value": value}).to_string()
+}
+
+fn name(name: &str) -> serde_json::Value {
+    serde_json::json!({"name": name, "bio": null, "image": null, "links": null, "status": null})
+}
+
+#[test]
+fn verified_lines_are_checked_like_records_and_indexed_now() {
+    let store = Memory::new();
+    let (path, record) = tag(None, &profile_uri(0), "art");
+    let nexus_pubky::Record::Tag(record) = record else { unreachable!() };
+    let tag_uri = format!("pubky://{}{path}", user(0));
+    let wrong_id = tag_uri.replace(&tag_uri[tag_uri.len() - 3..], "000");
+    let value = serde_json::json!(record);
+    let lines = [
+        line(&tag_uri, value.clone()),
+        line(&profile_uri(0), name("  Ada  ")),
+        line(&profile_uri(1), name("x")),
+        "{".to_owned(),
+        String::new(),
+        line("https://ex.org/", name("Ada")),
+        line(&wrong_id, value),
+    ];
+    let (summary, bad) = import(&store, &lines.join("\n"), Options::default());
+    assert_eq!(bad.iter().map(|line| line.number).collect::<Vec<_>>(), [3, 4, 6, 7]);
+    assert!(bad.iter().all(|line| line.to_string().starts_with("line ")));
+    assert_eq!(summary, Summary { lines: 7, changed: 2, bad: 4 });
+    let user = store.begin().unwrap().user(&user(0)).unwrap().unwrap();
+    assert_eq!((user.profile.name.as_str(), user.indexed_at.millis()), ("Ada", 5_000));
+    assert_eq!(suite::rows(&store).len(), 2);
+}
+
+#[test]
+fn trusted_lines_keep_their_times_states_and_homes() {
+    let store = Memory::new();
+    let lines = [
+        line(&profile_uri(0), name("  Ada  ")),
+        serde_json::json!({"uri": profile_uri(1), "indexed_at": 8, "stub": true, "homeserver": "h"}).to_string(),
+        serde_json::json!({"uri": profile_uri(2), "indexed_at": 9, "deleted": true}).to_string(),
+    ];
+    let (_, bad) = import(&store, &lines.join("\n"), TRUSTED);
+    assert_eq!(bad, []);
+    let state = store.begin().unwrap();
+    let users = [0, 1, 2].map(|n| state.user(&user(n)).unwrap().unwrap());
+    assert_eq!(users.each_ref().map(|user| user.indexed_at.millis()), [77, 8, 9]);
+    assert_eq!(users.each_ref().map(|user| user.state), [UserState::Active, UserState::Stub, UserState::Deleted]);
+    assert_eq!(users[0].profile.name, "  Ada  ");
+    assert_eq!(&*state.host(&user(1)).unwrap().unwrap().homeserver, "h");
+}
+
+#[test]
+fn what_points_at_nothing_is_reported_and_too_long_lines_are_passed_over() {
+    let store = Memory::new();
+    let follow = format!("pubky://{}/pub/pubky.app/follows/{}", user(0), user(1));
+    let long = format!("{{\"uri\":\"{}\"}}", "x".repeat(400));
+    let created = serde_json::json!({"created_at": 1});
+    let lines = [line(&follow, created), long, line(&profile_uri(0), name("Ada"))].join("\n");
+    let (summary, bad) = import(&store, &lines, Options { longest_line: 300, ..Options::default() });
+    assert_eq!(bad.iter().map(|line| line.number).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!((summary.lines, suite::rows(&store).len()), (3, 1));
+}
+
+#[test]
+fn notifications_can_be_left_behind() {
+    let mut scene = Scene::new(Policy::default());
+    scene.post(post_key(0, 1), text(&format!("pk:{}", user(1))));
+    assert!(is_done(&scene.follow(0, 1)));
+    let lines = exported(&scene.store);
+    assert_eq!(lines.matches("\"notification\"").count(), 2);
+    let copy = Memory::new();
+    import(&copy, &lines, Options { notifications: Notifications::Leave, ..TRUSTED });
+    assert!(!exported(&copy).contains("\"notification\""));
+    assert_eq!(suite::rows(&copy), suite::rows(&scene.store));
+}
+
+#[test]
+fn imported_records_are_in_the_journal_as_history() {
+    let scene = {
+        let mut scene = Scene::new(Policy::default());
+        scene.short(post_key(0, 1));
+        scene
+    };
+    let copy = Memory::new();
+    import(&copy, &exported(&scene.store), TRUSTED);
+    let changes = copy.changes(nexus_model::Seq::START, 99).unwrap();
+    assert_eq!(changes.len(), 5);
+    assert!(changes.iter().all(|change| !change.live && change.value.is_some()));
+    assert_eq!(copy.log(0, 9).unwrap(), Vec::<String>::new());
+}
