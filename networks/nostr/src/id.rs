@@ -1,6 +1,7 @@
 //! Event ids, public keys and signatures: fixed numbers of bytes, written as lower-case hex.
 
 use crate::{Error, Result, hex};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 
 macro_rules! bytes_as_hex {
@@ -31,6 +32,19 @@ macro_rules! bytes_as_hex {
 
             fn from_str(text: &str) -> Result<Self> {
                 hex::array(text.as_bytes()).map(Self).ok_or(Error::Bad($what))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// What an event is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Kind(pub(crate) u16);
 
 /// How events of a kind are kept. (NIP-01)

@@ -4,7 +4,8 @@ use nexus_model::Timestamp;
 use std::fmt;
 
 /// Seconds since the Unix epoch, at most 2^63-1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Seconds(i64);
 
 impl Seconds {

@@ -5,7 +5,8 @@ use crate::{Event, EventId, Kind, PublicKey};
 use std::fmt;
 
 /// The five things that a feedback can say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// The provider wants to be paid first.
     PaymentRequired,
