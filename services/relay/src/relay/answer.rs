@@ -1,0 +1,132 @@
+//! What clients ask: authentication, subscriptions, counts, negotiations.
+
+use super::{Relay, Shared, lock};
+use crate::{
+    ports::{
+        CacheAdapter, ConnectionId, LogLevel, Page, RuntimeAdapter, StorageAdapter, StorageError, WebSocketAdapter,
+    },
+    session::Action,
+};
+use nexus_model::{Raw, Seq};
+use nexus_nostr::{
+    EoseHint, Event, Filter, PublicKey, Reason,
+    nip::{nip42, nip45::HyperLogLog},
+};
+
+impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter> Relay<S, C, W, R> {
+    pub(super) fn authenticate(&self, session: &Shared, event: Raw<Event>) {
+        let id = event.peek().id;
+        let mut session = lock(session);
+        let proof = self.prove(session.challenge(), event);
+        let answer = session.authenticated(&id, proof, &self.settings);
+        self.keep_meta(&session);
+        self.send_all(session.id(), answer);
+    }
+
+    fn prove(&self, challenge: &str, event: Raw<Event>) -> Result<PublicKey, Reason> {
+        let now = self.runtime.now().into();
+        let checked = nip42::check(event.peek(), challenge, &self.settings.urls, now);
+        let verified = checked.and_then(|()| self.runtime.verify_signature(event));
+        match verified {
+            Ok(event) => Ok(event.get().pubkey),
+            Err(error) => Err(Reason::new(nexus_nostr::Prefix::AuthRequired, error.to_string())),
+        }
+    }
+
+    /// Files a subscription, then asks the store: so nothing is missed, and the position tells what is a repeat.
+    pub(super) async fn subscribe(&self, session: &Shared, sub: &str, filters: &[Filter]) {
+        let conn = lock(session).id();
+        if let Err(error) = self.cache.store_subscription(conn, sub, filters).await {
+            self.runtime.log(LogLevel::Error, &format!("a subscription can't be filed: {error}"));
+            self.carry_out(session, |session| session.end_subscription(sub, "subscriptions are not available")).await;
+            return;
+        }
+        match self.find(session, filters).await {
+            Ok((upto, page)) => {
+                self.send_stored(session, sub, &page).await;
+                let hint = if page.more { EoseHint::More } else { EoseHint::Finish };
+                // Sent under the session's lock, or a live event could come before the end of the stored ones.
+                let mut session = lock(session);
+                let answer = session.stored(sub, upto, hint, &self.settings);
+                self.send_all(conn, answer);
+            }
+            Err(error) => {
+                self.failed(&error);
+                let why = if matches!(error, StorageError::TimedOut) {
+                    "query timed out"
+                } else {
+                    "the store is not available"
+                };
+                self.carry_out(session, |session| session.end_subscription(sub, why)).await;
+            }
+        }
+    }
+
+    /// Sends stored events as fast as the client takes them. Live events wait in the session meanwhile.
+    async fn send_stored(&self, session: &Shared, sub: &str, page: &Page) {
+        let conn = lock(session).id();
+        for event in &page.events {
+            self.sockets.room(conn).await;
+            let Some(action) = lock(session).stored_event(sub, &event.json) else { return };
+            self.send_all(conn, vec![action]);
+        }
+    }
+
+    async fn find(&self, session: &Shared, filters: &[Filter]) -> Result<(Seq, Page), StorageError> {
+        let upto = self.storage.last_seq().await?;
+        let mut scope = lock(session).scope(&self.settings, self.runtime.now());
+        scope.max_seq = Some(upto);
+        Ok((upto, self.storage.query(filters, &scope).await?))
+    }
+
+    pub(super) async fn unsubscribe(&self, conn: ConnectionId, sub: &str) {
+        if let Err(error) = self.cache.remove_subscription(conn, sub).await {
+            self.runtime.log(LogLevel::Warn, &format!("a subscription can't be taken out: {error}"));
+        }
+    }
+
+    pub(super) async fn count(&self, session: &Shared, sub: &str, filters: &[Filter]) {
+        let scope = lock(session).scope(&self.settings, self.runtime.now());
+        let registers = HyperLogLog::for_count(filters);
+        let counted = self.storage.count(filters, self.settings.limits.count, registers, &scope).await;
+        let session = lock(session);
+        let answer = match counted {
+            Ok(count) => session.counted(sub, &count),
+            Err(error) => session.not_counted(sub, self.failed(&error)),
+        };
+        self.send_all(session.id(), vec![answer]);
+    }
+
+    pub(super) async fn negotiate(&self, session: &Shared, sub: String, filter: Filter, message: &[u8]) {
+        let now = self.runtime.now();
+        let scope = lock(session).scope(&self.settings, now);
+        let found = self.storage.ids(&filter, self.settings.limits.negentropy + 1, &scope).await;
+        let mut session = lock(session);
+        let answer = match found {
+            Ok(ids) => session.negotiate(sub, ids, message, &self.settings, now.into()),
+            Err(error) => vec![session.not_negotiated(&sub, self.failed(&error))],
+        };
+        self.send_all(session.id(), answer);
+    }
+
+    /// Has the session act, sends what there is to send, and takes subscriptions out that ended.
+    pub(super) async fn carry_out(
+        &self,
+        session: &Shared,
+        act: impl FnOnce(&mut crate::session::Session) -> Vec<Action>,
+    ) {
+        let (conn, ended) = {
+            let mut session = lock(session);
+            let actions = act(&mut session);
+            let ended = actions.iter().find_map(|action| match action {
+                Action::Unsubscribe(sub) => Some(sub.clone()),
+                _ => None,
+            });
+            self.send_all(session.id(), actions);
+            (session.id(), ended)
+        };
+        if let Some(sub) = ended {
+            self.unsubscribe(conn, &sub).await;
+        }
+    }
+}

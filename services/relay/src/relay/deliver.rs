@@ -1,0 +1,154 @@
+//! Delivery: a reader of the journal that passes on what was committed, in its order, one at a time.
+
+use super::Relay;
+use crate::{
+    ports::{CacheAdapter, Entry, LogLevel, RuntimeAdapter, StorageAdapter, WebSocketAdapter},
+    session::Session,
+};
+use nexus_model::Seq;
+use nexus_nostr::Event;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// How many entries are read at once.
+const BATCH: usize = 512;
+
+/// How far delivery has come, and whether somebody is at it.
+#[derive(Debug)]
+pub(super) struct Feed(Mutex<Progress>);
+
+#[derive(Debug)]
+struct Progress {
+    cursor: Seq,
+    turn: Turn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Free,
+    Taken,
+    /// Somebody is at it, and there is more since they looked.
+    Again,
+}
+
+/// Whoever delivers. When it ends or is dropped, another may.
+struct Deliverer<'a> {
+    feed: &'a Feed,
+    is_over: bool,
+}
+
+impl Feed {
+    pub(super) const fn new(cursor: Seq) -> Self {
+        Self(Mutex::new(Progress { cursor, turn: Turn::Free }))
+    }
+
+    /// Takes the turn, or tells whoever has it that there is more.
+    fn take(&self) -> Option<Deliverer<'_>> {
+        let mut progress = self.progress();
+        if progress.turn == Turn::Free {
+            progress.turn = Turn::Taken;
+            return Some(Deliverer { feed: self, is_over: false });
+        }
+        progress.turn = Turn::Again;
+        None
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Deliverer<'_> {
+    fn cursor(&self) -> Seq {
+        self.feed.progress().cursor
+    }
+
+    fn advance(&self, cursor: Seq) {
+        self.feed.progress().cursor = cursor;
+    }
+
+    /// True if nobody asked for more since the last look; then the turn is given up.
+    fn end(&mut self) -> bool {
+        let mut progress = self.feed.progress();
+        self.is_over = progress.turn != Turn::Again;
+        progress.turn = if self.is_over { Turn::Free } else { Turn::Taken };
+        self.is_over
+    }
+}
+
+impl Drop for Deliverer<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.feed.progress().turn = Turn::Free;
+        }
+    }
+}
+
+impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter> Relay<S, C, W, R> {
+    /// Passes on everything that was committed. Whoever writes to the store past this relay calls it too. Only
+    /// one caller is at it at a time; the others leave it their work.
+    pub async fn deliver(&self) {
+        let Some(mut deliverer) = self.feed.take() else { return };
+        loop {
+            let entries = match self.storage.events_after(deliverer.cursor(), BATCH).await {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.runtime.log(LogLevel::Error, &format!("the journal can't be read: {error}"));
+                    return;
+                }
+            };
+            let Some(last) = entries.last().map(Entry::seq) else {
+                if deliverer.end() {
+                    return;
+                }
+                continue;
+            };
+            for entry in entries {
+                self.pass(entry).await;
+            }
+            deliverer.advance(last);
+        }
+    }
+
+    async fn pass(&self, entry: Entry) {
+        match entry {
+            Entry::Created { stored, event } => {
+                self.fan_out(Some(stored.seq), &event, &stored.json).await;
+            }
+            Entry::Removed { id, .. } => {
+                if let Err(error) = self.cache.invalidate(&id).await {
+                    self.runtime.log(LogLevel::Warn, &format!("an event can't be forgotten: {error}"));
+                }
+            }
+        }
+    }
+
+    /// Shows an event to the subscriptions that want it, and gives their number.
+    pub(super) async fn fan_out(&self, seq: Option<Seq>, event: &Event, json: &Arc<str>) -> usize {
+        let wanted = match self.cache.matching_subscriptions(event).await {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                self.runtime.log(LogLevel::Error, &format!("subscriptions can't be found: {error}"));
+                return 0;
+            }
+        };
+        let now = self.runtime.now();
+        for (conn, sub) in &wanted {
+            if let Some(session) = self.session(*conn) {
+                let is_slow = self.sockets.buffered_bytes(*conn) > self.settings.limits.outbound_bytes;
+                let show = |session: &mut Session| match is_slow {
+                    true => session.end_subscription(sub, "slow consumer"),
+                    false => session.live(sub, seq, event, json, &self.settings, now),
+                };
+                self.carry_out(&session, show).await;
+            }
+        }
+        wanted.len()
+    }
+}
+
+impl<S, C, W, R> Relay<S, C, W, R> {
+    /// How far delivery has come.
+    pub fn delivered(&self) -> Seq {
+        self.feed.progress().cursor
+    }
+}

@@ -1,0 +1,169 @@
+//! Publishing: what the rules let in is looked up, verified, validated and stored, several events together.
+
+use super::{Relay, Shared, lock};
+use crate::{
+    market::{self, Job},
+    ports::{
+        CacheAdapter, LogLevel, Outcome, PreparedEvent, RuntimeAdapter, StorageAdapter, StorageError, WebSocketAdapter,
+    },
+    rules::{admission::Admission, rates::Drawer},
+    session::{Publication, Verdict},
+    settings::Switch,
+};
+use nexus_model::Verified;
+use nexus_nostr::{Event, EventId, Prefix, Reason, nip::nip59};
+use std::sync::Arc;
+
+impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter> Relay<S, C, W, R> {
+    /// Publishes events, answers for each, and passes on what is new.
+    pub(super) async fn publish(&self, session: &Shared, publications: Vec<Publication>) {
+        if publications.is_empty() {
+            return;
+        }
+        let unknown = self.leave_out_known(session, publications).await;
+        let (publications, admissions): (Vec<_>, Vec<_>) =
+            unknown.into_iter().map(|publication| (publication.event, publication.admission)).unzip();
+        let ids: Vec<EventId> = publications.iter().map(|event| event.peek().id).collect();
+        let verified = self.runtime.verify_batch(publications.into_iter().map(|event| *event).collect()).await;
+        let mut to_store = Vec::new();
+        for ((id, verified), admission) in ids.iter().zip(verified).zip(admissions) {
+            let judged = match verified {
+                Ok(event) => self.judge(session, event).await,
+                Err(error) => Err((&error).into()),
+            };
+            match (judged, admission) {
+                (Err(reason), _) => self.answer(session, id, Verdict::Refused(reason)),
+                (Ok(event), Admission::Store(expires_at)) => {
+                    to_store.push(PreparedEvent::new(event, self.runtime.now().into(), expires_at));
+                }
+                (Ok(event), Admission::PassOn) => self.pass_on(session, event.into_inner()).await,
+            }
+        }
+        self.store(session, to_store).await;
+        self.deliver().await;
+    }
+
+    /// Answers for events that are stored already, before anything dear is done, and gives the others.
+    async fn leave_out_known(&self, session: &Shared, publications: Vec<Publication>) -> Vec<Publication> {
+        let mut unknown = Vec::with_capacity(publications.len());
+        for publication in publications {
+            let id = publication.event.peek().id;
+            if publication.admission != Admission::PassOn && self.is_known(&id).await {
+                self.answer(session, &id, verdict(Outcome::Duplicate));
+            } else {
+                unknown.push(publication);
+            }
+        }
+        unknown
+    }
+
+    async fn is_known(&self, id: &EventId) -> bool {
+        if matches!(self.cache.get_cached_event(id).await, Ok(Some(_))) {
+            return true;
+        }
+        // A store that fails here will fail again when the event is to be stored, and then it is told.
+        self.storage.event_exists(id).await.unwrap_or(false)
+    }
+
+    /// Checks that must not be made for an event that may be forged.
+    async fn judge(&self, session: &Shared, event: Verified<Event>) -> Result<Verified<Event>, Reason> {
+        self.draw(session, event.get())?;
+        let job = self.job_of(event.get()).await.map_err(|error| self.failed(&error))?;
+        let now = self.runtime.now().into();
+        market::validate(event.get(), job.as_ref(), self.settings.market.validate, now)?;
+        Ok(event)
+    }
+
+    async fn job_of(&self, event: &Event) -> Result<Option<Job>, StorageError> {
+        match Job::concerned(event) {
+            Some(id) => self.storage.job(&id).await,
+            None => Ok(None),
+        }
+    }
+
+    fn draw(&self, session: &Shared, event: &Event) -> Result<(), Reason> {
+        let ip = lock(session).ip();
+        if ip.is_none_or(|ip| ip.is_loopback()) {
+            return Ok(());
+        }
+        let drawers: Vec<Drawer> = if event.kind.is_gift_wrap() {
+            nip59::recipients(event).map(Drawer::Recipient).collect()
+        } else {
+            vec![Drawer::Author(event.pubkey)]
+        };
+        let enough = self.with_context(|context| {
+            let rates = &context.settings.rates;
+            drawers.into_iter().all(|drawer| context.buckets.draw(drawer, rates, 1, context.now))
+        });
+        if enough { Ok(()) } else { Err(Reason::new(Prefix::RateLimited, "slow down")) }
+    }
+
+    async fn pass_on(&self, session: &Shared, event: Event) {
+        let id = event.id;
+        let event = Arc::new(event);
+        let json: Arc<str> = event.to_json().into();
+        let receivers = self.fan_out(None, &event, &json).await;
+        let unheard = receivers == 0 && self.settings.write.mute == Switch::On;
+        let verdict = if unheard {
+            Verdict::Refused(Reason::new(Prefix::Mute, "no one is listening"))
+        } else {
+            Verdict::Accepted(None)
+        };
+        self.answer(session, &id, verdict);
+    }
+
+    async fn store(&self, session: &Shared, events: Vec<PreparedEvent>) {
+        if events.is_empty() {
+            return;
+        }
+        let kept: Vec<Arc<Event>> = events.iter().map(|prepared| prepared.event().clone()).collect();
+        match self.storage.store_batch(events).await {
+            Ok(outcomes) => {
+                for (event, outcome) in kept.iter().zip(outcomes) {
+                    self.remember(event, outcome).await;
+                    self.answer(session, &event.id, verdict(outcome));
+                }
+            }
+            Err(error) => {
+                let reason = self.failed(&error);
+                kept.iter().for_each(|event| self.answer(session, &event.id, Verdict::Refused(reason.clone())));
+            }
+        }
+    }
+
+    async fn remember(&self, event: &Event, outcome: Outcome) {
+        if matches!(outcome, Outcome::Stored(_))
+            && let Err(error) = self.cache.cache_event(event, self.cache_seconds).await
+        {
+            self.runtime.log(LogLevel::Warn, &format!("an event can't be cached: {error}"));
+        }
+    }
+
+    fn answer(&self, session: &Shared, id: &EventId, verdict: Verdict) {
+        let session = lock(session);
+        let answer = session.published(id, verdict);
+        self.send_all(session.id(), vec![answer]);
+    }
+
+    /// What a client is told when the store fails; the operator is told more.
+    pub(super) fn failed(&self, error: &StorageError) -> Reason {
+        self.runtime.log(LogLevel::Error, &format!("the store failed: {error}"));
+        match error {
+            StorageError::TimedOut => Reason::new(Prefix::Error, "query timed out"),
+            _ => Reason::new(Prefix::Error, "the store is not available"),
+        }
+    }
+}
+
+/// What the client is told about an outcome.
+fn verdict(outcome: Outcome) -> Verdict {
+    let refused = |prefix, text| Verdict::Refused(Reason::new(prefix, text));
+    match outcome {
+        Outcome::Stored(_) => Verdict::Accepted(None),
+        Outcome::Duplicate => Verdict::Accepted(Some(Reason::new(Prefix::Duplicate, "already have this event"))),
+        Outcome::Superseded => refused(Prefix::Duplicate, "a newer version is already stored"),
+        Outcome::Deleted => refused(Prefix::Blocked, "deleted by its author"),
+        Outcome::Vanished => refused(Prefix::Blocked, "author requested to vanish"),
+        Outcome::Expired => refused(Prefix::Invalid, "event has expired"),
+    }
+}

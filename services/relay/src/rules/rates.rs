@@ -1,0 +1,101 @@
+//! How often: a bucket for each address, author and recipient, which fills with time and is drawn from.
+
+use crate::settings::{Rate, Rates};
+use nexus_model::Timestamp;
+use nexus_nostr::PublicKey;
+use std::{collections::HashMap, net::IpAddr};
+
+/// What a bucket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// A message.
+    Message,
+    /// An event.
+    Event,
+    /// A subscription or a count.
+    Query,
+    /// A negentropy session.
+    Negentropy,
+}
+
+/// Whose bucket it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Drawer {
+    /// An address, for one use. Addresses of version 6 count by their first 64 bits.
+    Address(IpAddr, Use),
+    /// An author, for events.
+    Author(PublicKey),
+    /// A recipient of gift wraps.
+    Recipient(PublicKey),
+}
+
+impl Drawer {
+    /// The bucket of `ip` for `purpose`.
+    pub fn address(ip: IpAddr, purpose: Use) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::Address(ip.into(), purpose),
+            IpAddr::V6(ip) => Self::Address(IpAddr::V6((u128::from(ip) >> 64 << 64).into()), purpose),
+        }
+    }
+}
+
+/// All buckets.
+#[derive(Debug, Default)]
+pub struct Buckets(HashMap<Drawer, Bucket>);
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// Thousandths.
+    left: u64,
+    at: Timestamp,
+}
+
+impl Buckets {
+    /// Takes one from a bucket; `factor` times as much fits into it as `rates` say. False if it is empty.
+    pub fn draw(&mut self, drawer: Drawer, rates: &Rates, factor: u32, now: Timestamp) -> bool {
+        let rate = rate(drawer, rates);
+        if rate.burst == 0 {
+            return true;
+        }
+        if self.0.len() >= rates.remembered && !self.0.contains_key(&drawer) {
+            self.forget();
+        }
+        let full = 1000 * u64::from(rate.burst) * u64::from(factor);
+        let bucket = self.0.entry(drawer).or_insert(Bucket { left: full, at: now });
+        let elapsed = u64::try_from(now.millis() - bucket.at.millis()).unwrap_or(0);
+        let refill = elapsed.saturating_mul(u64::from(rate.per_minute)).saturating_mul(u64::from(factor)) / 60;
+        if refill > 0 {
+            bucket.left = full.min(bucket.left.saturating_add(refill));
+            bucket.at = now;
+        }
+        let enough = bucket.left >= 1000;
+        if enough {
+            bucket.left -= 1000;
+        }
+        enough
+    }
+
+    /// Forgets the half that waited longest: those are the fullest.
+    fn forget(&mut self) {
+        let mut moments: Vec<Timestamp> = self.0.values().map(|bucket| bucket.at).collect();
+        let middle = moments.len() / 2;
+        let (_, median, _) = moments.select_nth_unstable(middle);
+        let median = *median;
+        let before = self.0.len();
+        self.0.retain(|_, bucket| bucket.at > median);
+        if self.0.len() == before {
+            self.0.clear();
+        }
+    }
+}
+
+const fn rate(drawer: Drawer, rates: &Rates) -> Rate {
+    match drawer {
+        Drawer::Address(_, Use::Message) => rates.messages,
+        Drawer::Address(_, Use::Event) => rates.events,
+        Drawer::Address(_, Use::Query) => rates.queries,
+        Drawer::Address(_, Use::Negentropy) => rates.negentropy,
+        Drawer::Author(_) => rates.author_events,
+        Drawer::Recipient(_) => rates.gift_wraps,
+    }
+}

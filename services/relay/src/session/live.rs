@@ -1,0 +1,106 @@
+//! Subscriptions: first what is stored, then what happens, without a gap and without a repeat.
+//!
+//! A subscription is filed before the store is asked how far it has come. Until the stored events were sent,
+//! live events wait here; then those follow that came after the store's position.
+
+use super::{Action, Session, send};
+use crate::{
+    ports::Count,
+    settings::{Settings, Switch},
+};
+use nexus_model::{Seq, Timestamp};
+use nexus_nostr::{CountAnswer, EoseHint, Event, Prefix, Reason, RelayMessage};
+use std::sync::Arc;
+
+/// A subscription that is being answered.
+#[derive(Debug)]
+pub(super) enum Subscription {
+    /// Its stored events are being looked for; what happens meanwhile waits. Ephemeral events have no position.
+    Storing(Vec<(Option<Seq>, Arc<str>)>),
+    /// It gets what happens after this position.
+    Live(Seq),
+}
+
+impl Default for Subscription {
+    fn default() -> Self {
+        Self::Storing(Vec::new())
+    }
+}
+
+impl Session {
+    /// A stored event that a subscription asked for; `None` if it has ended meanwhile.
+    pub fn stored_event(&self, sub: &str, json: &str) -> Option<Action> {
+        self.subscriptions.contains_key(sub).then(|| send(&RelayMessage::Event { sub, json }))
+    }
+
+    /// All events were sent that are stored up to position `upto`; `hint` says whether there are more.
+    pub fn stored(&mut self, sub: &str, upto: Seq, hint: EoseHint, settings: &Settings) -> Vec<Action> {
+        let Some(subscription) = self.subscriptions.get_mut(sub) else {
+            return Vec::new();
+        };
+        let waiting = match std::mem::replace(subscription, Subscription::Live(upto)) {
+            Subscription::Storing(waiting) => waiting,
+            Subscription::Live(_) => Vec::new(),
+        };
+        let hint = (settings.read.eose_hint == Switch::On).then_some(hint);
+        let end = send(&RelayMessage::Eose { sub, hint });
+        let after = waiting.iter().filter(|(seq, _)| seq.is_none_or(|seq| seq > upto));
+        let after = after.map(|(_, json)| send(&RelayMessage::Event { sub, json }));
+        std::iter::once(end).chain(after).collect()
+    }
+
+    /// An event that the subscription's filters want: `seq` is its position, or `None` if it is ephemeral.
+    pub fn live(
+        &mut self,
+        sub: &str,
+        seq: Option<Seq>,
+        event: &Event,
+        json: &Arc<str>,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Vec<Action> {
+        if !self.scope(settings, now).allows(event) {
+            return Vec::new();
+        }
+        match self.subscriptions.get_mut(sub) {
+            Some(Subscription::Live(since)) if seq.is_none_or(|seq| seq > *since) => {
+                vec![send(&RelayMessage::Event { sub, json })]
+            }
+            Some(Subscription::Storing(waiting)) if waiting.len() < settings.limits.live_buffer => {
+                waiting.push((seq, json.clone()));
+                Vec::new()
+            }
+            Some(Subscription::Storing(_)) => {
+                self.end_subscription(sub, "too much happened while stored events were sent")
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends a subscription at the relay's wish.
+    pub fn end_subscription(&mut self, sub: &str, why: &'static str) -> Vec<Action> {
+        let mut actions = self.drop_subscription(sub);
+        if !actions.is_empty() {
+            actions.push(send(&RelayMessage::Closed { sub, reason: Reason::new(Prefix::Error, why) }));
+        }
+        actions
+    }
+
+    /// The answer to a count.
+    pub fn counted(&self, sub: &str, count: &Count) -> Action {
+        let registers = count.registers.as_ref().map(nexus_nostr::nip::nip45::HyperLogLog::registers);
+        let answer = CountAnswer { count: count.count, approximate: count.capped, registers };
+        send(&RelayMessage::Count { sub, answer })
+    }
+
+    /// A count that failed.
+    pub fn not_counted(&self, sub: &str, reason: Reason) -> Action {
+        send(&RelayMessage::Closed { sub, reason })
+    }
+
+    /// Takes a subscription out, if it is there.
+    pub(super) fn drop_subscription(&mut self, sub: &str) -> Vec<Action> {
+        let known = self.subscriptions.remove_entry(sub);
+        known.map(|(sub, _)| Action::Unsubscribe(sub)).into_iter().collect()
+    }
+}

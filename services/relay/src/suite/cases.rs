@@ -1,0 +1,283 @@
+//! The rules as cases: one property of a store each.
+
+use super::world::{author, made};
+use crate::{
+    market::{JobQuery, JobState},
+    ports::{Entry, Outcome, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter, Viewer},
+};
+use nexus_model::{Seq, Verified};
+use nexus_nostr::{Event, Filter, Kind, Seconds, TagCondition, TagName, Tags, nip::nip45::HyperLogLog};
+use std::sync::Arc;
+
+fn event(by: u8, kind: u16, at: i64, tags: &[&[&str]], content: &str) -> Event {
+    let tags = Tags::new(tags.iter().map(|tag| tag.iter().copied()));
+    made(author(by), Kind::new(kind), Seconds::new(at), tags, content)
+}
+
+fn prepared(event: &Event) -> PreparedEvent {
+    PreparedEvent::new(Verified::by_operator(event.clone()), Seconds::new(1_000), None)
+}
+
+async fn store<S: StorageAdapter>(store: &S, event: &Event) -> Outcome {
+    store.store_event(prepared(event)).await.expect("the store works")
+}
+
+async fn is_stored<S: StorageAdapter>(store: &S, event: &Event) -> bool {
+    store.event_exists(&event.id).await.expect("the store works")
+}
+
+async fn contents<S: StorageAdapter>(store: &S, filter: Filter) -> Vec<String> {
+    let found = store.query_events(&filter).await.expect("the store works");
+    found.iter().map(|stored| stored.event().expect("it is an event").content).collect()
+}
+
+/// All orders of four versions, two of them of one second, end with the same one.
+pub(super) async fn replacing<S: StorageAdapter>(fresh: &impl AsyncFn() -> S) {
+    for kind in [0, 10_002, 30_023] {
+        let versions = [10, 11, 12, 12]
+            .map(|at| at)
+            .iter()
+            .enumerate()
+            .map(|(index, at)| event(0, kind, *at, &[&["d", "x"]], &index.to_string()))
+            .collect::<Vec<_>>();
+        let newest = versions[2..].iter().min_by_key(|event| event.id).expect("there are two").id;
+        for order in permutations(4) {
+            let store_ = fresh().await;
+            for index in order {
+                let outcome = store(&store_, &versions[index]).await;
+                assert!(matches!(outcome, Outcome::Stored(_) | Outcome::Superseded));
+            }
+            let left = store_.query_events(&Filter::new()).await.expect("the store works");
+            assert_eq!(left.iter().map(|stored| stored.id).collect::<Vec<_>>(), [newest]);
+        }
+    }
+}
+
+fn permutations(count: usize) -> Vec<Vec<usize>> {
+    if count == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = permutations(count - 1);
+    let insert = |order: &Vec<usize>, at: usize| {
+        let mut order = order.clone();
+        order.insert(at, count - 1);
+        order
+    };
+    shorter.iter().flat_map(|order| (0..count).map(move |at| insert(order, at))).collect()
+}
+
+/// By id or by address, before or after the target, by its author, a stranger or the recipient of a gift wrap.
+pub(super) async fn deleting<S: StorageAdapter>(db: &S) {
+    let recipient = author(2).to_string();
+    let mut at = 100;
+    for (kind, by, effective) in [(1, 0, true), (1, 1, false), (1059, 2, true), (1059, 3, false), (5, 0, false)] {
+        for first in ["target", "deletion"] {
+            at += 1;
+            let target = event(0, kind, at, &[&["p", &recipient]], first);
+            let deletion = event(by, 5, at - 50, &[&["e", &target.id.to_string()]], first);
+            let (one, other) = if first == "target" { (&target, &deletion) } else { (&deletion, &target) };
+            store(db, one).await;
+            let outcome = store(db, other).await;
+            let gone = !is_stored(db, &target).await;
+            assert_eq!(gone, effective, "kind {kind} by {by}, {first} first");
+            assert_eq!(outcome == Outcome::Deleted, effective && first == "deletion");
+            assert!(is_stored(db, &deletion).await);
+            assert_eq!(store(db, &target).await, if effective { Outcome::Deleted } else { Outcome::Duplicate });
+        }
+    }
+    deleting_addresses(db).await;
+}
+
+async fn deleting_addresses<S: StorageAdapter>(db: &S) {
+    let address = format!("30023:{}:a:b", author(0));
+    let version = |at: i64| event(0, 30_023, at, &[&["d", "a:b"]], &at.to_string());
+    store(db, &version(200)).await;
+    store(db, &event(1, 5, 300, &[&["a", &address]], "a stranger's")).await;
+    assert!(is_stored(db, &version(200)).await);
+    store(db, &event(0, 5, 199, &[&["a", &address]], "too early")).await;
+    assert!(is_stored(db, &version(200)).await);
+    store(db, &event(0, 5, 210, &[&["a", &address]], "")).await;
+    assert!(!is_stored(db, &version(200)).await);
+    assert_eq!(store(db, &version(210)).await, Outcome::Deleted);
+    assert!(matches!(store(db, &version(211)).await, Outcome::Stored(_)));
+    let removed = journal(db)
+        .await
+        .into_iter()
+        .filter(|entry| matches!(entry, Entry::Removed { reason: RemovalReason::Deleted, .. }));
+    assert!(removed.count() >= 3);
+}
+
+async fn journal<S: StorageAdapter>(store: &S) -> Vec<Entry> {
+    store.events_after(Seq::START, 10_000).await.expect("the store works")
+}
+
+/// Everything up to that moment is gone, gift wraps for the author too; what is newer stays.
+pub(super) async fn vanishing<S: StorageAdapter>(db: &S) {
+    let gone = [
+        event(0, 1, 100, &[], "a"),
+        event(0, 5, 99, &[], "b"),
+        event(0, 62, 50, &[], "c"),
+        event(0, 0, 100, &[], "d"),
+        event(1, 1059, 90, &[&["p", &author(0).to_string()]], "e"),
+    ];
+    let kept = [
+        event(0, 1, 101, &[], "f"),
+        event(1, 1, 90, &[&["p", &author(0).to_string()]], "g"),
+        event(1, 1059, 101, &[&["p", &author(0).to_string()]], "h"),
+    ];
+    for event in gone.iter().chain(&kept) {
+        assert!(matches!(store(db, event).await, Outcome::Stored(_)));
+    }
+    let request = event(0, 62, 100, &[&["relay", "ALL_RELAYS"]], "bye");
+    assert!(matches!(store(db, &request).await, Outcome::Stored(_)));
+    for event in &gone {
+        assert!(!is_stored(db, event).await, "{}", event.content);
+        assert_eq!(store(db, event).await, Outcome::Vanished, "{}", event.content);
+    }
+    for event in kept.iter().chain([&request]) {
+        assert!(is_stored(db, event).await, "{}", event.content);
+    }
+    assert_eq!(store(db, &event(0, 5, 100, &[&["e", &request.id.to_string()]], "")).await, Outcome::Vanished);
+    let undo = event(0, 5, 102, &[&["e", &request.id.to_string()]], "");
+    assert!(matches!(store(db, &undo).await, Outcome::Stored(_)));
+    assert!(is_stored(db, &request).await);
+}
+
+/// What has expired isn't seen, even before it is swept.
+pub(super) async fn expiring<S: StorageAdapter>(db: &S) {
+    let note = event(0, 1, 10, &[], "short");
+    let at = |end: i64| {
+        PreparedEvent::new(Verified::by_operator(note.clone()), Seconds::new(1_000), Some(Seconds::new(end)))
+    };
+    assert_eq!(db.store_event(at(1_000)).await.expect("the store works"), Outcome::Expired);
+    assert!(matches!(db.store_event(at(1_001)).await.expect("the store works"), Outcome::Stored(_)));
+    let scope = |now: i64| Scope { viewer: Viewer::Client(Vec::new()), now: Seconds::new(now), ..Scope::operator() };
+    let all = [Filter::new().with_limit(10)];
+    for (now, seen) in [(1_000, 1), (1_001, 0)] {
+        assert_eq!(db.query(&all, &scope(now)).await.expect("the store works").events.len(), seen);
+        assert_eq!(db.count(&all, 10, None, &scope(now)).await.expect("the store works").count, seen as u64);
+        assert_eq!(db.ids(&all[0], 10, &scope(now)).await.expect("the store works").len(), seen);
+    }
+    assert_eq!(db.sweep_expired(Seconds::new(1_000), 10).await.expect("the store works"), 0);
+    assert_eq!(db.sweep_expired(Seconds::new(1_001), 10).await.expect("the store works"), 1);
+    assert!(!is_stored(db, &note).await);
+    assert!(matches!(journal(db).await[..], [Entry::Removed { reason: RemovalReason::Expired, .. }]));
+}
+
+/// Only parties see events of restricted kinds; for others they don't use up the limit.
+pub(super) async fn restricted<S: StorageAdapter>(db: &S) {
+    for at in 0..5 {
+        store(db, &event(0, 4, 100 + at, &[&["p", &author(1).to_string()]], "secret")).await;
+    }
+    store(db, &event(0, 1, 10, &[], "public")).await;
+    let scope = |keys: &[u8]| Scope {
+        viewer: Viewer::Client(keys.iter().map(|key| author(*key)).collect()),
+        restricted_kinds: Arc::from([Kind::DIRECT_MESSAGE]),
+        ..Scope::operator()
+    };
+    for (keys, limit, seen) in [(&[][..], 3, 1), (&[2], 3, 1), (&[1], 3, 3), (&[2, 0], 10, 6)] {
+        let page = db.query(&[Filter::new().with_limit(limit)], &scope(keys)).await.expect("the store works");
+        assert_eq!(page.events.len(), seen, "{keys:?}");
+        assert_eq!(page.more, keys == [1], "{keys:?}");
+    }
+    assert_eq!(db.count(&[Filter::new()], 10, None, &scope(&[2])).await.expect("the store works").count, 1);
+}
+
+/// A position is given once; what comes later isn't seen up to an earlier one.
+pub(super) async fn positions<S: StorageAdapter>(db: &S) {
+    let first = store(db, &event(0, 1, 10, &[], "first")).await;
+    let Outcome::Stored(seq) = first else { panic!("{first:?}") };
+    assert_eq!(db.last_seq().await.expect("the store works"), seq);
+    let batch = vec![
+        prepared(&event(0, 1, 5, &[], "second")),
+        prepared(&event(0, 1, 10, &[], "first")),
+        prepared(&event(0, 1, 20, &[], "third")),
+    ];
+    let outcomes = db.store_batch(batch).await.expect("the store works");
+    assert!(matches!(outcomes[..], [Outcome::Stored(a), Outcome::Duplicate, Outcome::Stored(b)] if seq < a && a < b));
+    let scope = Scope { max_seq: Some(seq), ..Scope::operator() };
+    let page = db.query(&[Filter::new().with_limit(10)], &scope).await.expect("the store works");
+    assert_eq!(page.events.len(), 1);
+    let new = db.events_after(seq, 1).await.expect("the store works");
+    assert!(matches!(&new[..], [Entry::Created { event, .. }] if event.content == "second"));
+    assert_eq!(contents(db, Filter::new()).await, ["third", "first", "second"]);
+    assert_eq!(db.store_batch(Vec::new()).await.expect("the store works"), []);
+}
+
+/// Words are found in every searchable text, by those who may see it, the best first.
+pub(super) async fn searching<S: StorageAdapter>(db: &S) {
+    store(db, &event(0, 1, 10, &[], "fox fox fox")).await;
+    store(db, &event(0, 1, 20, &[], "a long text about many things, among which there is one fox")).await;
+    store(db, &event(0, 1, 30, &[], "nothing")).await;
+    store(db, &event(0, 1059, 30, &[], "fox")).await;
+    store(db, &event(0, 0, 30, &[], r#"{"name":"Fox","picture":"nothing"}"#)).await;
+    let search = |text: &str| Filter::parse(&format!(r#"{{"search":"{text}","limit":10}}"#)).expect("a filter");
+    assert_eq!(
+        contents(db, search("fox").with_kinds([Kind::NOTE])).await.first().map(String::as_str),
+        Some("fox fox fox")
+    );
+    assert_eq!(contents(db, search("FOX")).await.len(), 3);
+    assert_eq!(contents(db, search("nothing")).await, ["nothing"]);
+    assert_eq!(contents(db, search("fox -many")).await.len(), 2);
+    assert_eq!(contents(db, search("\\\"one fox\\\"")).await.len(), 1);
+    assert_eq!(contents(db, search("fox OR * ^ ( NEAR")).await.len(), 0);
+}
+
+/// Small records are kept by kind and key.
+pub(super) async fn records<S: StorageAdapter>(db: &S) {
+    for (key, value) in [("b", Some("1")), ("a", Some("2")), ("b", Some("3")), ("c", Some("4")), ("c", None)] {
+        db.put_record(RecordKind::BannedPubkey, key, value).await.expect("the store works");
+    }
+    let record = |key: &str, value: &str| Record { key: key.to_owned(), value: value.to_owned() };
+    assert_eq!(
+        db.records(RecordKind::BannedPubkey).await.expect("the store works"),
+        [record("a", "2"), record("b", "3")]
+    );
+    assert_eq!(db.records(RecordKind::AllowedPubkey).await.expect("the store works"), []);
+}
+
+/// Jobs follow their events, whichever comes first, and go with those who vanish.
+pub(super) async fn jobs<S: StorageAdapter>(db: &S) {
+    let request = event(0, 5050, 100, &[&["i", "hello", "text"], &["t", "x"]], "");
+    let id = request.id.to_string();
+    let customer = author(0).to_string();
+    let result = event(1, 6050, 110, &[&["e", &id], &["p", &customer]], "done");
+    store(db, &result).await;
+    assert!(db.job(&request.id).await.expect("the store works").expect("it is known").request.is_none());
+    store(db, &request).await;
+    store(db, &event(2, 5050, 120, &[], "another's")).await;
+    let query = JobQuery { limit: 10, now: Seconds::new(1_000), ..JobQuery::default() };
+    let ids = async |query: JobQuery| -> Vec<i64> {
+        let jobs = db.jobs(&query).await.expect("the store works");
+        jobs.iter().map(|job| job.request.as_ref().expect("it came").created_at.get()).collect()
+    };
+    assert_eq!(ids(query.clone()).await, [120, 100]);
+    assert_eq!(ids(JobQuery { state: Some(JobState::Succeeded), ..query.clone() }).await, [100]);
+    assert_eq!(ids(JobQuery { topic: Some("x".to_owned()), ..query.clone() }).await, [100]);
+    assert_eq!(ids(JobQuery { customer: Some(author(2)), ..query.clone() }).await, [120]);
+    assert_eq!(ids(JobQuery { provider: Some(author(1)), ..query.clone() }).await, [100]);
+    let newest = db.jobs(&JobQuery { limit: 1, ..query.clone() }).await.expect("the store works");
+    assert_eq!(ids(JobQuery { after: Some((Seconds::new(120), newest[0].id)), ..query.clone() }).await, [100]);
+    store(db, &event(0, 5, 130, &[&["e", &id]], "")).await;
+    assert_eq!(ids(JobQuery { state: Some(JobState::Cancelled), ..query.clone() }).await, [100]);
+    store(db, &event(0, 62, 200, &[&["relay", "ALL_RELAYS"]], "")).await;
+    assert_eq!(ids(query).await, [120]);
+}
+
+/// Operators remove what they want, and count authors.
+pub(super) async fn operators<S: StorageAdapter>(db: &S) {
+    let tagged = |by: u8, at: i64| event(by, 7, at, &[&["t", "x"]], "+");
+    for (by, at) in [(0, 1), (0, 2), (1, 3), (2, 4)] {
+        store(db, &tagged(by, at)).await;
+    }
+    let filter = Filter::new().with_tag(TagCondition::new(TagName::from_name("t").expect("a letter"), ["x"]));
+    let registers = HyperLogLog::for_count(std::slice::from_ref(&filter));
+    let count =
+        db.count(std::slice::from_ref(&filter), 10, registers, &Scope::operator()).await.expect("the store works");
+    assert_eq!(count.count, 4);
+    assert_eq!(count.registers.expect("a tag is asked for").registers().iter().filter(|value| **value > 0).count(), 3);
+    assert!(db.delete_event(&tagged(2, 4).id).await.expect("the store works"));
+    assert!(!db.delete_event(&tagged(2, 4).id).await.expect("the store works"));
+    assert_eq!(db.delete_by_filter(&filter.with_authors([author(0)])).await.expect("the store works"), 2);
+    assert_eq!(contents(db, Filter::new()).await.len(), 1);
+}
