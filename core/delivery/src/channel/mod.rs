@@ -2,7 +2,7 @@
 //! it is settled. What an event says and how it travels is the caller's business.
 //!
 //! [`Channel`] is a state machine without I/O: pages of a journal, acknowledgements and the time go in; what
-//! to send, what to read next and what to store come out. It reads the journal as fast as its consumers
+//! to send, what to read next and what to store come out. [`Driver`] runs one. It reads the journal as fast as its consumers
 //! settle, so a consumer that is away costs disk, not memory.
 //!
 //! # Order
@@ -25,10 +25,12 @@
 
 mod author;
 mod connection;
+mod driver;
 mod machine;
 mod settled;
 
 pub use connection::{ConnectionId, Pace, Window};
+pub use driver::{Acknowledger, Consumer, Driver, Failure, Handle, Outbox, Page};
 pub use machine::{Action, Channel, Stats};
 pub use settled::{Malformed, Settled};
 

@@ -283,7 +283,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_keeps_the_order_and_loses_nothing(steps in prop::collection::vec(step(), 0..250)) {

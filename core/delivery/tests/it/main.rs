@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets a failure fails")]
 
 mod channel;
+mod channel_driver;
 mod history;
 mod journal;
 mod lifetime;

@@ -1,0 +1,282 @@
+//! A channel that runs: the state machine with a journal to read, a place to store what is settled, and
+//! consumers that come and go.
+//!
+//! One task owns the machine. Consumers talk to it through bounded queues: what is handed to one is bounded by
+//! its window, and what they settle waits at their side while the task is busy.
+
+use super::{Action, Channel, Config, ConnectionId, Event, Settled, Stats};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use nexus_journal::HeadWatch;
+use nexus_model::Seq;
+use nexus_runtime::{CancellationToken, Clock};
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// A failure of the journal or of the store behind it.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Events of a journal, in order.
+#[derive(Clone, Debug)]
+pub struct Page<P> {
+    /// The events.
+    pub events: Vec<Event<P>>,
+    /// The position up to which they are complete: the last event if the limit cut them short, else the newest
+    /// position of the journal.
+    pub through: Seq,
+}
+
+/// What a channel stands on.
+pub trait Outbox: Send + Sync + 'static {
+    /// What is sent.
+    type Payload: Clone + Send + 'static;
+
+    /// At most `limit` events after `after`, of `author` or of all.
+    ///
+    /// # Errors
+    /// If the journal can't be read; it is asked again after a pause.
+    fn read(
+        &self,
+        author: Option<Arc<str>>,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Page<Self::Payload>, Failure>>;
+
+    /// Makes what is settled durable.
+    ///
+    /// # Errors
+    /// If it can't be stored; it is tried again after a pause.
+    fn store(&self, settled: Settled) -> BoxFuture<'static, Result<(), Failure>>;
+
+    /// Tells when the journal grows.
+    fn watch(&self) -> HeadWatch;
+}
+
+/// How long after a failed read or store it is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+const COMMANDS: usize = 4_096;
+
+/// A running channel, for consumers to join. Clones are the same channel.
+#[derive(Clone, Debug)]
+pub struct Handle<P> {
+    commands: mpsc::Sender<Command<P>>,
+}
+
+/// One consumer of a channel. When it is dropped, what it had goes to the others.
+#[derive(Debug)]
+pub struct Consumer<P> {
+    id: ConnectionId,
+    events: mpsc::Receiver<(Seq, P)>,
+    commands: mpsc::Sender<Command<P>>,
+}
+
+#[derive(Debug)]
+enum Command<P> {
+    Open(oneshot::Sender<(ConnectionId, mpsc::Receiver<(Seq, P)>)>),
+    Written(ConnectionId, Seq),
+    Acknowledge(ConnectionId, Seq),
+    Stats(oneshot::Sender<Stats>),
+}
+
+impl<P> Handle<P> {
+    /// Joins as a consumer, or `None` if the channel has ended.
+    pub async fn join(&self) -> Option<Consumer<P>> {
+        let (opened, reply) = oneshot::channel();
+        self.commands.send(Command::Open(opened)).await.ok()?;
+        let (id, events) = reply.await.ok()?;
+        Some(Consumer { id, events, commands: self.commands.clone() })
+    }
+
+    /// What the channel holds and has done, or `None` if it has ended.
+    pub async fn stats(&self) -> Option<Stats> {
+        let (asked, reply) = oneshot::channel();
+        self.commands.send(Command::Stats(asked)).await.ok()?;
+        reply.await.ok()
+    }
+}
+
+impl<P> Consumer<P> {
+    /// The next event, or `None` once the channel has ended. To be followed by [`Self::written`].
+    pub async fn next(&mut self) -> Option<(Seq, P)> {
+        self.events.recv().await
+    }
+
+    /// An event was written to the wire.
+    pub async fn written(&self, seq: Seq) {
+        // If the channel has ended, nobody needs to know.
+        let _ = self.commands.send(Command::Written(self.id, seq)).await;
+    }
+
+    /// The other side has settled an event.
+    pub async fn acknowledge(&self, seq: Seq) {
+        let _ = self.commands.send(Command::Acknowledge(self.id, seq)).await;
+    }
+
+    /// A way to acknowledge from another task than the one that waits for events.
+    pub fn acknowledger(&self) -> Acknowledger<P> {
+        Acknowledger { id: self.id, commands: self.commands.clone() }
+    }
+}
+
+/// Settles events in the name of a consumer.
+#[derive(Clone, Debug)]
+pub struct Acknowledger<P> {
+    id: ConnectionId,
+    commands: mpsc::Sender<Command<P>>,
+}
+
+impl<P> Acknowledger<P> {
+    /// The other side has settled an event.
+    pub async fn acknowledge(&self, seq: Seq) {
+        let _ = self.commands.send(Command::Acknowledge(self.id, seq)).await;
+    }
+}
+
+/// The task of a channel, to be run.
+#[derive(Debug)]
+pub struct Driver<O: Outbox> {
+    outbox: O,
+    clock: Clock,
+    channel: Channel<O::Payload>,
+    /// Room for all that may be under way on one connection.
+    queue: usize,
+    commands: mpsc::Receiver<Command<O::Payload>>,
+    consumers: HashMap<ConnectionId, mpsc::Sender<(Seq, O::Payload)>>,
+}
+
+/// What became of something that takes its time.
+enum Done<P> {
+    Read(Page<P>),
+    ReadAuthor(Arc<str>, Page<P>),
+    Stored,
+    Failed(Action<P>),
+    Gone(ConnectionId),
+}
+
+type Work<P> = FuturesUnordered<BoxFuture<'static, Done<P>>>;
+
+impl<O: Outbox> Driver<O> {
+    /// A channel over `outbox` that goes on where `settled` says, and the handle by which consumers join.
+    pub fn new(outbox: O, config: Config, settled: Settled, clock: Clock) -> (Self, Handle<O::Payload>) {
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let channel = Channel::new(config, settled);
+        let queue = config.window.max.max(1);
+        (Self { outbox, clock, channel, queue, commands, consumers: HashMap::new() }, Handle { commands: sender })
+    }
+
+    /// Runs until `stop`, then stores what is settled. Consumers see the end of their events.
+    ///
+    /// # Errors
+    /// If what is settled can't be stored at the end.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Failure> {
+        let mut head = self.outbox.watch();
+        let mut position = head.get();
+        self.channel.appended(position);
+        let mut work = Work::new();
+        loop {
+            self.act(&mut work);
+            let deadline = self.until_deadline();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(command) = self.commands.recv() => self.take(command, &mut work),
+                Some(done) = work.next() => self.finish(done),
+                Some(now) = head.after(position) => {
+                    position = now;
+                    self.channel.appended(now);
+                }
+                () = tokio::time::sleep(deadline) => {}
+            }
+        }
+        self.outbox.store(self.channel.settled().clone()).await
+    }
+
+    fn until_deadline(&self) -> Duration {
+        const LONG: u64 = 3_600_000;
+        let left = self.channel.deadline().map(|at| at.millis().saturating_sub(self.clock.now().millis()));
+        Duration::from_millis(left.map_or(LONG, |left| u64::try_from(left).unwrap_or(0)))
+    }
+
+    /// Carries out all that can be carried out now.
+    fn act(&mut self, work: &mut Work<O::Payload>) {
+        while let Some(action) = self.channel.next_action(self.clock.now()) {
+            match action {
+                Action::Send { connection, seq, payload } => self.send(connection, seq, payload),
+                Action::Read { after, limit } => {
+                    let read = self.outbox.read(None, after, limit);
+                    work.push(Box::pin(attempt(read, Action::Read { after, limit }, Done::Read)));
+                }
+                Action::ReadAuthor { author, after, limit } => {
+                    let read = self.outbox.read(Some(Arc::clone(&author)), after, limit);
+                    let name = Arc::clone(&author);
+                    let done = |page| Done::ReadAuthor(name, page);
+                    work.push(Box::pin(attempt(read, Action::ReadAuthor { author, after, limit }, done)));
+                }
+                Action::Store => {
+                    let store = self.outbox.store(self.channel.settled().clone());
+                    work.push(Box::pin(attempt(store, Action::Store, |()| Done::Stored)));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, connection: ConnectionId, seq: Seq, payload: O::Payload) {
+        let sent = self.consumers.get(&connection).is_some_and(|queue| queue.try_send((seq, payload)).is_ok());
+        if !sent {
+            // It is gone: its queue has room for all that may be under way.
+            self.consumers.remove(&connection);
+            self.channel.close(connection);
+        }
+    }
+
+    fn take(&mut self, command: Command<O::Payload>, work: &mut Work<O::Payload>) {
+        let now = self.clock.now();
+        match command {
+            Command::Open(reply) => {
+                let id = self.channel.open(now);
+                let (sender, events) = mpsc::channel(self.queue);
+                let gone = sender.clone();
+                work.push(Box::pin(async move {
+                    gone.closed().await;
+                    Done::Gone(id)
+                }));
+                self.consumers.insert(id, sender);
+                // If nobody waits any longer, the receiver is dropped and the connection closed.
+                let _ = reply.send((id, events));
+            }
+            Command::Written(id, seq) => self.channel.written(id, seq, now),
+            Command::Acknowledge(id, seq) => self.channel.acknowledge(id, seq, now),
+            Command::Stats(reply) => drop(reply.send(self.channel.stats())),
+        }
+    }
+
+    fn finish(&mut self, done: Done<O::Payload>) {
+        match done {
+            Done::Read(page) => self.channel.read(page.events, page.through),
+            Done::ReadAuthor(author, page) => self.channel.read_author(&author, page.events, page.through),
+            Done::Stored => self.channel.stored(self.clock.now()),
+            Done::Failed(action) => self.channel.failed(&action),
+            Done::Gone(id) => {
+                self.consumers.remove(&id);
+                self.channel.close(id);
+            }
+        }
+    }
+}
+
+async fn attempt<T, P>(
+    work: BoxFuture<'static, Result<T, Failure>>,
+    action: Action<P>,
+    done: impl FnOnce(T) -> Done<P>,
+) -> Done<P> {
+    match work.await {
+        Ok(result) => done(result),
+        Err(error) => {
+            tracing::warn!(%error, "a channel can't read or store, and tries again");
+            tokio::time::sleep(PAUSE).await;
+            Done::Failed(action)
+        }
+    }
+}
