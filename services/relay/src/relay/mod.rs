@@ -3,7 +3,10 @@
 
 mod answer;
 mod deliver;
+mod manage;
 mod publish;
+
+pub use manage::{ManageError, Purge};
 
 use crate::{
     ports::{
@@ -76,6 +79,11 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// What events are kept in.
     pub const fn storage(&self) -> &S {
         &self.storage
+    }
+
+    /// What is near.
+    pub const fn cache(&self) -> &C {
+        &self.cache
     }
 
     /// What connections are made of.

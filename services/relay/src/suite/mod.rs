@@ -3,6 +3,7 @@
 
 mod cases;
 mod model;
+pub mod scenario;
 mod world;
 
 use crate::ports::{Entry, Outcome, Scope, StorageAdapter};

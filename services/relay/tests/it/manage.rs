@@ -1,0 +1,125 @@
+use crate::stage::TestStage;
+use futures_util::FutureExt;
+use nexus_nostr::{Event, Kind, Seconds, SigningKey, Tags, nip::nip86::Call};
+use nexus_relay::{
+    ManageError, Purge,
+    ports::{RecordKind, StorageAdapter},
+    settings::Settings,
+    suite::scenario::Stage,
+};
+use serde_json::{Value, json};
+
+/// A relay with one administrator and one client.
+struct Office(TestStage);
+
+impl Office {
+    async fn new() -> Self {
+        let mut stage = TestStage::new(Settings::default()).await;
+        stage.ip = [192, 0, 2, 1].into();
+        stage.connect("ada").await;
+        Self(stage)
+    }
+
+    async fn try_call(&self, method: &str, params: Value) -> Result<Value, ManageError> {
+        let body = json!({ "method": method, "params": params }).to_string();
+        let admin = key(9).public_key();
+        let call = Call::parse(&body).expect("a call");
+        self.0.relay.manage(&admin, &call, &body, Purge::Stored).await
+    }
+
+    async fn call(&self, method: &str, params: Value) -> Value {
+        self.try_call(method, params).await.expect("the call is right")
+    }
+
+    /// What the client is told when it publishes this.
+    async fn publish(&mut self, event: &Event) -> String {
+        self.0.send("ada", &format!(r#"["EVENT",{}]"#, event.to_json())).await;
+        let answer: Value = serde_json::from_str(&self.0.next("ada").await.expect("an answer")).expect("JSON");
+        answer[3].as_str().expect("a text").to_owned()
+    }
+}
+
+fn key(number: u8) -> SigningKey {
+    SigningKey::from_bytes([number; 32]).expect("a key")
+}
+
+fn note(number: i64) -> Event {
+    key(1).sign(Kind::NOTE, Seconds::new(1_600_000_000 + number), Tags::default(), "")
+}
+
+fn run(test: impl Future<Output = ()>) {
+    test.now_or_never().expect("memory never waits");
+}
+
+#[test]
+fn who_is_banned_is_refused_and_goes_with_all_they_wrote() {
+    run(async {
+        let mut office = Office::new().await;
+        assert_eq!(office.publish(&note(1)).await, "");
+        let author = note(1).pubkey.to_string();
+        assert_eq!(office.call("banpubkey", json!([author, "spam"])).await, json!(true));
+        assert_eq!(office.publish(&note(1)).await, "blocked: pubkey is banned");
+        assert!(!office.0.relay.storage().event_exists(&note(1).id).await.expect("memory"));
+        assert_eq!(office.call("listbannedpubkeys", json!([])).await, json!([{ "pubkey": author, "reason": "spam" }]));
+        office.call("unbanpubkey", json!([author])).await;
+        assert_eq!(office.publish(&note(1)).await, "");
+    });
+}
+
+#[test]
+fn an_event_is_banned_and_allowed_again() {
+    run(async {
+        let mut office = Office::new().await;
+        assert_eq!(office.publish(&note(1)).await, "");
+        let id = note(1).id.to_string();
+        office.call("banevent", json!([id, "ugly"])).await;
+        assert_eq!(office.publish(&note(1)).await, "blocked: event is banned");
+        assert_eq!(office.call("listbannedevents", json!([])).await, json!([{ "id": id, "reason": "ugly" }]));
+        office.call("allowevent", json!([id])).await;
+        assert_eq!(office.publish(&note(1)).await, "");
+    });
+}
+
+#[test]
+fn kinds_are_let_in_and_kept_out() {
+    run(async {
+        let mut office = Office::new().await;
+        office.call("disallowkind", json!([1])).await;
+        assert_eq!(office.publish(&note(1)).await, "restricted: kind is not allowed");
+        office.call("allowkind", json!([7])).await;
+        office.call("allowkind", json!([1])).await;
+        assert_eq!(office.publish(&note(1)).await, "");
+        assert_eq!(office.call("listallowedkinds", json!([])).await, json!([1, 7]));
+    });
+}
+
+#[test]
+fn a_blocked_address_is_disconnected_and_stays_out() {
+    run(async {
+        let mut office = Office::new().await;
+        assert!(matches!(office.try_call("blockip", json!(["nonsense"])).await, Err(ManageError::Params(_))));
+        office.call("blockip", json!(["192.0.2.0/24", "spam"])).await;
+        assert!(office.0.socket("ada", |socket| socket.closed.is_some()));
+        assert_eq!(office.0.connect("bob").await, None);
+        assert!(office.0.socket("bob", |socket| socket.closed.is_some()));
+        office.call("unblockip", json!(["192.0.2.0/24"])).await;
+        office.0.connect("eve").await;
+        assert!(office.0.socket("eve", |socket| socket.closed.is_none()));
+    });
+}
+
+#[test]
+fn changes_are_written_down_and_questions_are_not() {
+    run(async {
+        let office = Office::new().await;
+        office.call("changerelayname", json!(["A relay"])).await;
+        office.call("listblockedips", json!([])).await;
+        let methods = office.call("supportedmethods", json!([])).await;
+        assert_eq!(methods.as_array().map(Vec::len), Some(20));
+        let audit = office.0.relay.storage().records(RecordKind::Audit).await.expect("memory");
+        assert_eq!(audit.len(), 1);
+        assert!(audit[0].value.contains("changerelayname"), "{}", audit[0].value);
+        let info = office.0.relay.storage().records(RecordKind::Info).await.expect("memory");
+        assert_eq!((info[0].key.as_str(), info[0].value.as_str()), ("name", "A relay"));
+    });
+}
