@@ -2,7 +2,7 @@
 //!
 //! Two equal bodies for one receiver are one notification: the later one only refreshes its time.
 
-use crate::row::PostKind;
+use crate::{row::PostKind, view::PostKindName};
 use nexus_model::Timestamp;
 use nexus_pubky::PubkyId;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ pub enum NotificationBody {
         tag_label: String,
         post_uri: String,
         #[serde(default = "unknown_kind")]
-        #[schema(value_type = String)]
+        #[schema(value_type = PostKindName)]
         post_kind: PostKind,
     },
     UntagPost {
@@ -61,7 +61,7 @@ pub enum NotificationBody {
         tag_label: String,
         post_uri: String,
         #[serde(default = "unknown_kind")]
-        #[schema(value_type = String)]
+        #[schema(value_type = PostKindName)]
         post_kind: PostKind,
     },
     TagProfile {
@@ -80,7 +80,7 @@ pub enum NotificationBody {
         parent_post_uri: String,
         reply_uri: String,
         #[serde(default = "unknown_kind")]
-        #[schema(value_type = String)]
+        #[schema(value_type = PostKindName)]
         post_kind: PostKind,
     },
     Repost {
@@ -89,7 +89,7 @@ pub enum NotificationBody {
         embed_uri: String,
         repost_uri: String,
         #[serde(default = "unknown_kind")]
-        #[schema(value_type = String)]
+        #[schema(value_type = PostKindName)]
         post_kind: PostKind,
     },
     Mention {
@@ -97,7 +97,7 @@ pub enum NotificationBody {
         mentioned_by: PubkyId,
         post_uri: String,
         #[serde(default = "unknown_kind")]
-        #[schema(value_type = String)]
+        #[schema(value_type = PostKindName)]
         post_kind: PostKind,
     },
     PostDeleted {
@@ -107,7 +107,7 @@ pub enum NotificationBody {
         deleted_uri: String,
         linked_uri: String,
         #[serde(default = "unknown_kind")]
-        #[schema(value_type = String)]
+        #[schema(value_type = PostKindName)]
         post_kind: PostKind,
     },
     PostEdited {
@@ -117,7 +117,7 @@ pub enum NotificationBody {
         edited_uri: String,
         linked_uri: String,
         #[serde(default = "unknown_kind")]
-        #[schema(value_type = String)]
+        #[schema(value_type = PostKindName)]
         post_kind: PostKind,
     },
 }

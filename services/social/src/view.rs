@@ -10,6 +10,21 @@ use nexus_pubky::{HashId, PubkyId, ResourceId, TimestampId};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+/// How OpenAPI shows the kind of a post.
+#[expect(missing_docs, reason = "the wire names of spec b.3 say it themselves")]
+#[derive(Clone, Copy, Debug, ToSchema)]
+#[schema(as = PubkyAppPostKind, rename_all = "lowercase")]
+pub enum PostKindName {
+    Short,
+    Long,
+    Image,
+    Video,
+    Link,
+    File,
+    Collection,
+    Unknown,
+}
+
 /// A profile.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct UserDetails {
@@ -124,7 +139,7 @@ pub struct PostDetails {
     #[schema(value_type = String)]
     pub author: PubkyId,
     /// What it is.
-    #[schema(value_type = String)]
+    #[schema(value_type = PostKindName)]
     pub kind: PostKind,
     /// Where it lives.
     pub uri: String,

@@ -1,0 +1,140 @@
+//! Posts as answers show them: whole, with the files they attach, or light.
+
+use super::{
+    error::ApiError,
+    params::{Content, PubkyIdText},
+};
+use nexus_model::Timestamp;
+use nexus_pubky::{Address, Path, PubkyId, TimestampId};
+use nexus_social::{
+    query::TagWindow,
+    read::Read,
+    row::{FileKey, PostKey, PostKind},
+    view::{
+        BookmarkView, FileDetails, PostCounts, PostDetails, PostKindName, PostRelationships, PostView,
+        PostViewDetailed, TagDetails,
+    },
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// How posts are shown.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Show {
+    /// Viewer Pubky ID
+    #[param(value_type = Option<PubkyIdText>)]
+    pub(super) viewer_id: Option<PubkyId>,
+    /// Include file metadata for post attachments
+    #[serde(default)]
+    pub(super) include_attachment_metadata: bool,
+    /// `uri`: light views, without texts, for clients that read posts from their homeservers and verify them.
+    #[serde(default)]
+    #[param(inline)]
+    pub(super) content: Content,
+}
+
+/// A post view, whole or light.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ShownPost {
+    Full(Box<PostViewDetailed>),
+    Light(Box<PostViewLight>),
+}
+
+/// A post view without the post's text: where it is, and what its bytes must hash to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct PostViewLight {
+    /// The post.
+    details: PostDetailsLight,
+    /// Numbers.
+    counts: PostCounts,
+    /// Its first labels.
+    tags: Vec<TagDetails>,
+    /// What it points at.
+    relationships: PostRelationships,
+    /// The viewer's bookmark.
+    bookmark: Option<BookmarkView>,
+}
+
+/// A post without its text.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct PostDetailsLight {
+    /// Id among the author's posts.
+    #[schema(value_type = String)]
+    id: TimestampId,
+    /// When it was first handled, in milliseconds.
+    #[schema(value_type = i64)]
+    indexed_at: Timestamp,
+    /// Who wrote it.
+    #[schema(value_type = String)]
+    author: PubkyId,
+    /// What it is.
+    #[schema(value_type = PostKindName)]
+    kind: PostKind,
+    /// Where it lives.
+    uri: String,
+    /// The homeserver that serves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    homeserver: Option<String>,
+    /// Base64 of the BLAKE3 hash of its bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_hash: Option<String>,
+}
+
+impl From<PostDetails> for PostDetailsLight {
+    fn from(details: PostDetails) -> Self {
+        let PostDetails { id, indexed_at, author, kind, uri, homeserver, content_hash, .. } = details;
+        Self { id, indexed_at, author, kind, uri, homeserver, content_hash }
+    }
+}
+
+impl From<PostView> for PostViewLight {
+    fn from(view: PostView) -> Self {
+        let PostView { details, counts, tags, relationships, bookmark } = view;
+        Self { details: details.into(), counts, tags, relationships, bookmark }
+    }
+}
+
+impl Show {
+    /// A post as it is to be shown.
+    pub(super) fn post(&self, index: &dyn Read, key: &PostKey, tags: TagWindow) -> Option<ShownPost> {
+        let view = index.post_view(key, self.viewer_id.as_ref(), tags)?;
+        Some(match self.content {
+            Content::Uri => ShownPost::Light(Box::new(view.into())),
+            Content::Full => {
+                let wanted = self.include_attachment_metadata;
+                let attachments_metadata = if wanted { attached(index, &view) } else { Vec::new() };
+                ShownPost::Full(Box::new(PostViewDetailed { view, attachments_metadata }))
+            }
+        })
+    }
+
+    /// Known posts, in the order of their keys.
+    pub(super) fn posts<'a>(&self, index: &dyn Read, keys: impl IntoIterator<Item = &'a PostKey>) -> Vec<ShownPost> {
+        keys.into_iter().filter_map(|key| self.post(index, key, TagWindow::default())).collect()
+    }
+
+    /// Who looks; without anybody, nobody's mutes can be left out.
+    pub(super) fn muting(&self, excluded: bool) -> Result<Option<PubkyId>, ApiError> {
+        match (excluded, self.viewer_id) {
+            (true, None) => Err(ApiError::invalid("`exclude_muted` requires `viewer_id`")),
+            (true, viewer) => Ok(viewer),
+            (false, _) => Ok(None),
+        }
+    }
+}
+
+/// Known files among a post's attachments.
+pub(super) fn attached(index: &dyn Read, post: &PostView) -> Vec<FileDetails> {
+    let uris = post.details.attachments.iter().flatten();
+    uris.filter_map(|uri| index.file(&file_key(uri)?)).collect()
+}
+
+/// The file that a URI names, if it is a file's.
+pub(super) fn file_key(uri: &str) -> Option<FileKey> {
+    match uri.parse().ok()? {
+        Address { user: owner, path: Path::File(id) } => Some(FileKey { owner, id }),
+        _ => None,
+    }
+}

@@ -1,0 +1,106 @@
+//! What every handler needs: the index, the store, the full text, ingestion on demand and the clock. Each is a
+//! port, so that tests put the slow model and the memory store behind the same routes.
+
+use nexus_pubky::PubkyId;
+use nexus_runtime::Clock;
+use nexus_social::{
+    query::{Page, ScoreRange},
+    read::Read,
+    row::Label,
+    search::{self, ContentHit, ContentQuery, FullText},
+    store::{self, Store},
+};
+use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
+
+/// The index, as it is at the moment of a question.
+pub trait Index: Send + Sync {
+    /// Calls `question` once, with a state that doesn't change meanwhile.
+    fn ask(&self, question: &mut dyn FnMut(&dyn Read));
+}
+
+/// An index that never changes: for tests and tools.
+#[derive(Clone, Debug, Default)]
+pub struct Fixed<R>(pub R);
+
+impl<R: Read + Send + Sync> Index for Fixed<R> {
+    fn ask(&self, question: &mut dyn FnMut(&dyn Read)) {
+        question(&self.0);
+    }
+}
+
+/// What an ingestion gives, some time later.
+pub type Ingested<'a> = Pin<Box<dyn Future<Output = Result<(), IngestError>> + Send + 'a>>;
+
+/// Ingestion of a user on demand.
+pub trait Ingest: Send + Sync {
+    /// Finds the user's homeserver and begins to follow the user there. Nothing happens to a user that is
+    /// known already or has no homeserver.
+    fn ingest<'a>(&'a self, user: &'a PubkyId) -> Ingested<'a>;
+}
+
+/// Why a user isn't ingested.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The operator refuses the user's homeserver.
+    #[error("Homeserver is blacklisted: {0}")]
+    Blacklisted(String),
+    /// The homeserver can't be found or the stub can't be stored.
+    #[error("{0}")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What handlers share.
+pub struct Shared {
+    /// Answers from memory.
+    pub index: Arc<dyn Index>,
+    /// Notifications, the event log, tags by id, queues. Its calls block.
+    pub store: Arc<dyn Store>,
+    /// Words of posts. Its calls block.
+    pub text: Arc<dyn FullText>,
+    /// Ingestion on demand.
+    pub ingest: Arc<dyn Ingest>,
+    /// The time.
+    pub clock: Clock,
+    /// Labels by which a moderator removes things: no interests of a newcomer.
+    pub moderated: Vec<Label>,
+    /// Where files are kept, as `/v0/info` shows it.
+    pub files: PathBuf,
+}
+
+/// The future of a call to the store.
+type Blocking<T> = tokio::task::JoinHandle<T>;
+
+impl Shared {
+    /// Asks the index. Several questions in one call see the same state.
+    pub fn ask<T>(&self, question: impl FnOnce(&dyn Read) -> T) -> T {
+        let (mut question, mut answer) = (Some(question), None);
+        self.index.ask(&mut |read| answer = question.take().map(|question| question(read)));
+        answer.expect("an index calls the question once")
+    }
+
+    /// Calls the store on a thread that may block.
+    pub fn stored<T, F>(&self, call: F) -> Blocking<store::Result<T>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Store) -> store::Result<T> + Send + 'static,
+    {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || call(&*store))
+    }
+
+    /// Searches the texts of posts on a thread that may block.
+    pub fn search(&self, query: ContentQuery) -> Blocking<Result<Vec<ContentHit>, search::Error>> {
+        let text = self.text.clone();
+        tokio::task::spawn_blocking(move || text.search(&query))
+    }
+
+    /// A receiver's notifications.
+    pub fn notifications(
+        &self,
+        receiver: PubkyId,
+        range: ScoreRange,
+        page: Page,
+    ) -> Blocking<store::Result<Vec<nexus_social::notification::Notification>>> {
+        self.stored(move |store| store.notifications(&receiver, range, page))
+    }
+}

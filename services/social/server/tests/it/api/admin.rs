@@ -1,0 +1,82 @@
+//! `/admin/social/*`
+
+use super::town::{App, time, town};
+use axum::http::Method;
+use nexus_social::{
+    effects::{Operation, RetryChange, RetryReason, RetryRow, SourceCursor, SourceLog},
+    query::Page,
+    store::Store as _,
+};
+use serde_json::{Value, json};
+
+fn row(uri: &str, reason: RetryReason) -> RetryRow {
+    let (operation, homeserver) = (Operation::Put, "home".into());
+    RetryRow { uri: uri.into(), operation, homeserver, attempts: 3, due: time(0), reason, error: "no".into() }
+}
+
+fn office() -> App {
+    let waiting = row("pubky://a", RetryReason::Dependency("pubky://b".into()));
+    let later = RetryRow { due: time(90_000), ..waiting };
+    let dead = row("pubky://c", RetryReason::Transient);
+    town()
+        .with(|effects| {
+            effects.retries = vec![RetryChange::Put(later), RetryChange::Bury(dead)];
+            effects.cursors = vec![SourceCursor { log: SourceLog::Homeserver("home".into()), cursor: 7 }];
+        })
+        .start()
+}
+
+async fn ask(app: &App, method: Method, path: &str, body: &Value) -> (u16, String) {
+    let headers = [("authorization", "Bearer token"), ("content-type", "application/json")];
+    let reply = app.ask(method, &format!("/admin/social/{path}"), &headers, &body.to_string()).await;
+    (reply.status, reply.text)
+}
+
+async fn list(app: &App, path: &str) -> Value {
+    let (status, text) = ask(app, Method::GET, path, &json!(null)).await;
+    assert_eq!(status, 200, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_the_token() {
+    let app = office();
+    for path in ["dead-letters", "retries", "cursors"] {
+        assert_eq!(app.get(&format!("/admin/social/{path}")).await.status, 401, "{path}");
+    }
+    assert_eq!(app.post("/admin/social/dead-letters/retry", &json!({})).await.status, 401);
+}
+
+#[tokio::test]
+async fn queues_and_cursors_are_listed() {
+    let app = office();
+    let expected = json!({
+        "uri": "pubky://a", "operation": "PUT", "homeserver": "home", "attempts": 3, "due": time(90_000).millis(),
+        "waits_for": "pubky://b", "error": "no",
+    });
+    assert_eq!(list(&app, "retries").await, json!([expected]));
+    assert_eq!(list(&app, "dead-letters").await[0]["waits_for"], json!(null));
+    assert_eq!(list(&app, "cursors").await, json!([{"homeserver": "home", "user": null, "cursor": 7}]));
+}
+
+#[tokio::test]
+async fn a_dead_letter_goes_back_into_the_queue() {
+    let app = office();
+    let none = json!({"uri": "pubky://none"});
+    assert_eq!(ask(&app, Method::POST, "dead-letters/retry", &none).await.0, 204);
+    assert_eq!(list(&app, "dead-letters").await.as_array().unwrap().len(), 1);
+    assert_eq!(ask(&app, Method::POST, "dead-letters/retry", &json!({})).await, (204, String::new()));
+    assert_eq!(list(&app, "dead-letters").await, json!([]));
+    let due = app.store.due(app.clock.now(), 10).unwrap();
+    assert_eq!((due.len(), &*due[0].uri, due[0].attempts), (1, "pubky://c", 0));
+}
+
+#[tokio::test]
+async fn an_entry_of_the_queue_becomes_due() {
+    let app = office();
+    let (status, text) = ask(&app, Method::POST, "retries/retry", &json!({"uri": "pubky://none"})).await;
+    assert_eq!((status, text.as_str()), (404, r#"{"error":"Retry not found: pubky://none"}"#));
+    assert_eq!(ask(&app, Method::POST, "retries/retry", &json!({"uri": "pubky://a"})).await.0, 204);
+    let rows = app.store.retries(Page { skip: 0, limit: 10 }).unwrap();
+    assert_eq!((rows[0].due, rows[0].attempts), (app.clock.now(), 3));
+}

@@ -1,0 +1,18 @@
+//! The API over its routes, with the slow model and the memory store behind them: one module for each group of
+//! endpoints.
+
+mod admin;
+mod bootstrap;
+mod contract;
+mod files;
+mod http;
+mod meta;
+mod posts;
+mod resources;
+mod search;
+mod stream_posts;
+mod stream_users;
+mod tags;
+mod thread;
+mod town;
+mod users;

@@ -1,0 +1,77 @@
+//! `/v0/search/*`
+
+use super::town::{NOW, key, label, town, user};
+use nexus_social::{row::PostKind, search::ContentQuery};
+use serde_json::json;
+
+#[tokio::test]
+async fn users_are_found_by_name_and_key() {
+    let app = town().user(4, "adam").start();
+    assert_eq!(app.json("/v0/search/users/by_name/%20AD").await, json!([user(0), user(4)]));
+    assert_eq!(app.json("/v0/search/users/by_name/ad?skip=1&limit=1").await, json!([user(4)]));
+    let key = user(1).to_string();
+    assert_eq!(app.json(&format!("/v0/search/users/by_id/{}", &key[..5])).await, json!([key]));
+    let name = "Invalid input: Invalid URL: Invalid input: Username cannot be empty";
+    app.refuses("/v0/search/users/by_name/%20", 400, name).await;
+    let id = "Invalid input: Invalid URL: Invalid input: ID prefix must be at least 3 chars";
+    app.refuses("/v0/search/users/by_id/ab", 400, id).await;
+}
+
+#[tokio::test]
+async fn users_are_found_by_profile_tags() {
+    let app = town().start();
+    let hits = app.json("/v0/search/users/by_tags?tags=kind,%20WISE,,").await;
+    assert_eq!(hits, json!([{"user_id": user(0), "score": 2}, {"user_id": user(3), "score": 1}]));
+    let query = "Invalid input: Failed to deserialize query string";
+    app.refuses("/v0/search/users/by_tags", 400, &format!("{query}: missing field `tags`")).await;
+    app.refuses("/v0/search/users/by_tags?tags=,", 400, &format!("{query}: tags: At least 1 item(s) required")).await;
+    let many = "/v0/search/users/by_tags?tags=a,b,c,d,e,f";
+    app.refuses(many, 400, &format!("{query}: tags: Maximum 5 items allowed")).await;
+}
+
+#[tokio::test]
+async fn posts_are_found_by_tag() {
+    let app = town().start();
+    let hit = json!({"post_key": key(0, 1).to_string(), "score": NOW - 59_000});
+    assert_eq!(app.json("/v0/search/posts/by_tag/Maps").await, json!([hit]));
+    assert_eq!(app.json(&format!("/v0/search/posts/by_tag/maps?end={}", NOW - 58_999)).await, json!([]));
+    assert_eq!(app.json("/v0/search/posts/by_tag/maps?sorting=total_engagement").await[0]["score"], 5);
+}
+
+#[tokio::test]
+async fn posts_are_found_by_words() {
+    let app = town().start();
+    let path = format!("/v0/search/posts/by_content?q=Maps,%20of%20x&author={}&kind=short&skip=2&limit=3", user(0));
+    assert_eq!(app.json(&path).await, json!([{"post_key": key(0, 1).to_string(), "score": 1.5}]));
+    let terms = ["maps", "of", "x"].map(String::from).to_vec();
+    let asked = ContentQuery { terms, author: Some(user(0)), kind: Some(PostKind::Short), skip: 2, limit: 3 };
+    assert_eq!(*app.searched.lock().unwrap(), [asked]);
+    assert_eq!(app.json("/v0/search/posts/by_content?q=...").await, json!([]), "no word, no hit");
+    app.json("/v0/search/posts/by_content?q=maps&kind=strange").await;
+    assert_eq!(app.searched.lock().unwrap()[1].kind, Some(PostKind::Unknown));
+}
+
+#[tokio::test]
+async fn word_queries_are_bounded() {
+    let app = town().start();
+    let q = "Invalid input: Failed to deserialize query string";
+    for (query, error) in [
+        ("", format!("{q}: missing field `q`")),
+        ("q=x", format!("{q}: q: Invalid input: Search query must be at least 2 characters")),
+        (
+            &*format!("q={}", "x".repeat(31)),
+            format!("{q}: q: Invalid input: Search query exceeds maximum length of 30 characters"),
+        ),
+        ("q=a+b+c+d+e", format!("{q}: q: Invalid input: Search query exceeds maximum of 4 terms")),
+        ("q=maps&skip=1001", format!("{q}: Invalid input: skip exceeds maximum of 1000")),
+    ] {
+        app.refuses(&format!("/v0/search/posts/by_content?{query}"), 400, &error).await;
+    }
+}
+
+#[tokio::test]
+async fn labels_are_completed() {
+    let app = town().start();
+    assert_eq!(app.json("/v0/search/tags/by_prefix/MA").await, json!([label("maps")]));
+    assert_eq!(app.json("/v0/search/tags/by_prefix/x").await, json!([]));
+}

@@ -1,0 +1,44 @@
+//! What surrounds a post.
+
+use super::town::{World, id, key, post_path, town, user};
+use serde_json::json;
+
+fn chain() -> World {
+    let world = town().reply(2, 6, 5000, key(1, 3)).reply(0, 7, 6000, key(2, 6));
+    world.reply(3, 8, 7000, key(1, 3))
+}
+
+#[tokio::test]
+async fn a_thread_has_ancestors_and_replies() {
+    let app = chain().start();
+    let thread = app.json(&format!("{}/thread?viewer_id={}", post_path(1, 3), user(1))).await;
+    assert_eq!(thread["ancestors"][0]["details"]["id"], json!(id(1)));
+    assert_eq!(thread["ancestors"][0]["tags"][0]["relationship"], true);
+    assert_eq!(thread["post"]["details"]["id"], json!(id(3)));
+    let replies = thread["replies"].as_array().unwrap();
+    let shown: Vec<_> =
+        replies.iter().map(|reply| (reply["depth"].clone(), reply["post"]["details"]["id"].clone())).collect();
+    assert_eq!(shown, [(json!(1), json!(id(6))), (json!(2), json!(id(7))), (json!(1), json!(id(8)))]);
+    assert_eq!(thread["truncated"], false);
+}
+
+#[tokio::test]
+async fn a_thread_is_bounded() {
+    let app = chain().start();
+    let path = |query: &str| format!("{}/thread?{query}", post_path(1, 3));
+    let small = app.json(&path("ancestors=0&replies=1")).await;
+    assert_eq!((&small["ancestors"], &small["truncated"]), (&json!([]), &json!(true)));
+    assert_eq!(small["replies"].as_array().unwrap().len(), 1);
+    assert_eq!(app.json(&path("depth=1")).await["replies"].as_array().unwrap().len(), 2);
+    let text =
+        "Invalid input: Failed to deserialize query string: replies: Invalid input: count exceeds maximum of 200";
+    app.refuses(&path("replies=201"), 400, text).await;
+}
+
+#[tokio::test]
+async fn reposts_are_keys_oldest_first() {
+    let app = town().repost(3, 9, 9000, key(0, 1)).start();
+    let path = format!("{}/reposts", post_path(0, 1));
+    assert_eq!(app.json(&path).await, json!([key(2, 4).to_string(), key(3, 9).to_string()]));
+    assert_eq!(app.json(&format!("{path}?skip=1&limit=1")).await, json!([key(3, 9).to_string()]));
+}
