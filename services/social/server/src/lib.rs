@@ -1,11 +1,13 @@
 //! The hands of the social service, in the order of the data: `source` reads homeservers, `writer` runs the
 //! one thread that decides and commits, `api` answers, `live` pushes, `config` says how.
 
+pub mod api;
 pub mod blobs;
 pub mod config;
 pub mod journal;
 pub mod live;
 mod refusal;
+pub mod shared;
 pub mod source;
 pub mod statics;
 pub mod text;

@@ -1,9 +1,11 @@
 //! What every handler needs: the index, the store, the full text, ingestion on demand and the clock. Each is a
 //! port, so that tests put the slow model and the memory store behind the same routes.
 
+use crate::source::{Ingested, Ingestor};
 use nexus_pubky::PubkyId;
 use nexus_runtime::Clock;
 use nexus_social::{
+    index::Published,
     query::{Page, ScoreRange},
     read::Read,
     row::Label,
@@ -28,14 +30,20 @@ impl<R: Read + Send + Sync> Index for Fixed<R> {
     }
 }
 
+impl Index for Published {
+    fn ask(&self, question: &mut dyn FnMut(&dyn Read)) {
+        question(&*self.read());
+    }
+}
+
 /// What an ingestion gives, some time later.
-pub type Ingested<'a> = Pin<Box<dyn Future<Output = Result<(), IngestError>> + Send + 'a>>;
+pub type Ingesting<'a> = Pin<Box<dyn Future<Output = Result<(), IngestError>> + Send + 'a>>;
 
 /// Ingestion of a user on demand.
 pub trait Ingest: Send + Sync {
     /// Finds the user's homeserver and begins to follow the user there. Nothing happens to a user that is
     /// known already or has no homeserver.
-    fn ingest<'a>(&'a self, user: &'a PubkyId) -> Ingested<'a>;
+    fn ingest<'a>(&'a self, user: &'a PubkyId) -> Ingesting<'a>;
 }
 
 /// Why a user isn't ingested.
@@ -47,6 +55,18 @@ pub enum IngestError {
     /// The homeserver can't be found or the stub can't be stored.
     #[error("{0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Ingest for Ingestor {
+    fn ingest<'a>(&'a self, user: &'a PubkyId) -> Ingesting<'a> {
+        Box::pin(async move {
+            match Self::ingest(self, user).await {
+                Ok(Ingested::Blacklisted(homeserver)) => Err(IngestError::Blacklisted(homeserver.to_string())),
+                Ok(Ingested::Bound | Ingested::Known | Ingested::NotFound) => Ok(()),
+                Err(error) => Err(IngestError::Failed(error.into())),
+            }
+        })
+    }
 }
 
 /// What handlers share.

@@ -31,7 +31,6 @@ use axum::{
 };
 use nexus_http::{AdminToken, Class, Layers, Paths, RateLimiter, conditional, guard_admin, rate_limit};
 use std::sync::Arc;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use openapi::Documents;
@@ -71,8 +70,6 @@ pub struct Assembly {
     pub live: Router,
     /// The routes of `/static`.
     pub statics: Router,
-    /// The documentation of `/static`.
-    pub static_document: OpenApi,
     /// Whether it is documented.
     pub swagger: Swagger,
 }
@@ -110,7 +107,7 @@ fn expensive() -> Routes {
 
 /// The whole API, ready to be mounted at [`PATHS`].
 pub fn router(parts: Assembly) -> Router {
-    let Assembly { shared, layers, limiter, admin, live, statics, static_document, swagger } = parts;
+    let Assembly { shared, layers, limiter, admin, live, statics, swagger } = parts;
     let limited = |class| from_fn_with_state((limiter.clone(), class), rate_limit);
     let answers = cheap()
         .route_layer(limited(Class::Default))
@@ -123,12 +120,12 @@ pub fn router(parts: Assembly) -> Router {
     let administration = admin::router(shared).layer(from_fn_with_state(admin, guard_admin));
     let mut router = v0.merge(live).merge(statics).merge(administration);
     if swagger == Swagger::Shown {
-        router = router.merge(Documents::describe(document, static_document).into_router());
+        router = router.merge(Documents::describe(document).into_router());
     }
     Layers { panicked: error::panicked, ..layers }.apply(router)
 }
 
 /// The documents, without a server: for tests and for the copy in `docs`.
-pub fn documents(statics: OpenApi) -> Documents {
-    Documents::describe(cheap().merge(expensive()).into_openapi(), statics)
+pub fn documents() -> Documents {
+    Documents::describe(cheap().merge(expensive()).into_openapi())
 }

@@ -70,7 +70,8 @@ pub struct Documents {
 }
 
 impl Documents {
-    pub(super) fn describe(mut v0: Document, mut statics: Document) -> Self {
+    pub(super) fn describe(mut v0: Document) -> Self {
+        let mut statics = crate::statics::Docs::openapi();
         v0.merge(crate::live::Docs::openapi());
         v0.merge(Named::openapi());
         v0.components.get_or_insert_default().schemas.extend(super::params::schemas());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets a failure fails")]
 
+mod api;
 mod external;
 mod files;
 mod hostile;

@@ -23,12 +23,11 @@ use nexus_social::{
 };
 use nexus_social_server::{
     api::{self, Assembly, Swagger},
-    shared::{Fixed, Ingest, IngestError, Ingested, Shared},
+    shared::{Fixed, Ingest, IngestError, Ingesting, Shared},
 };
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use tower::ServiceExt as _;
-use utoipa::openapi::{Info, OpenApi, Paths};
 
 /// When all requests are sent.
 pub(crate) const NOW: i64 = 1_790_000_000_000;
@@ -291,7 +290,6 @@ impl App {
             admin: AdminToken::new(Some("token")),
             live: Router::new().route("/v0/live", get(|| async { "live" })),
             statics: Router::new().route("/static/files", get(|| async { "bytes" })),
-            static_document: no_statics(),
             swagger: Swagger::Shown,
         });
         Self { router, store, clock, searched }
@@ -333,10 +331,6 @@ impl App {
     }
 }
 
-pub(crate) fn no_statics() -> OpenApi {
-    OpenApi::new(Info::new("none", "0"), Paths::new())
-}
-
 /// A full text that finds Ada's post 1 and writes down what it was asked.
 struct Words(Arc<Mutex<Vec<ContentQuery>>>);
 
@@ -363,7 +357,7 @@ impl FullText for Words {
 struct Gate;
 
 impl Ingest for Gate {
-    fn ingest<'a>(&'a self, who: &'a PubkyId) -> Ingested<'a> {
+    fn ingest<'a>(&'a self, who: &'a PubkyId) -> Ingesting<'a> {
         let answer = match *who {
             who if who == user(1) => Err(IngestError::Blacklisted("bad-home".into())),
             who if who == user(2) => Err(IngestError::Failed("no route".into())),
