@@ -86,6 +86,11 @@ impl Index {
         Self { effort, ..self }
     }
 
+    /// A file as it is stored.
+    pub fn file_row(&self, key: &FileKey) -> Option<&FileRow> {
+        self.files.get(key).map(|row| &**row)
+    }
+
     /// Applies what an event decided. Doing so twice changes nothing more.
     pub fn apply(&mut self, effects: &Effects) {
         effects.rows.iter().for_each(|change| self.change(change));

@@ -3,6 +3,7 @@
 //! Whatever is served here was made by strangers: browsers are told not to guess its type, to run nothing in
 //! it, and to give it no origin.
 
+mod catalogue;
 mod docs;
 mod image;
 mod serve;
@@ -24,16 +25,9 @@ use std::{path::PathBuf, sync::Arc};
 use variant::Variant;
 use workshop::{Mishap, Order, Workshop};
 
+pub use catalogue::Catalogue;
 pub use docs::Docs;
 pub use workshop::ImageLimits;
-
-/// What the index knows of files.
-pub trait Catalogue: Send + Sync {
-    /// A file.
-    fn file(&self, key: &FileKey) -> Option<FileRow>;
-    /// The picture in a user's profile; the inner `None` for a user who has none.
-    fn picture(&self, user: &PubkyId) -> Option<Option<String>>;
-}
 
 #[derive(Clone)]
 struct Statics {

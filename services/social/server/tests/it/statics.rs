@@ -10,7 +10,11 @@ use futures_util::future::join_all;
 use image::{DynamicImage, GenericImageView, ImageFormat, Rgb, RgbImage};
 use nexus_model::Timestamp;
 use nexus_pubky::PubkyId;
-use nexus_social::row::{FileKey, FileRow};
+use nexus_social::{
+    effects::{Effects, RowChange},
+    index::Published,
+    row::{FileKey, FileRow, Profile, UserRow, UserState},
+};
 use nexus_social_server::{
     blobs::Blobs,
     statics::{self, Catalogue, ImageLimits},
@@ -380,4 +384,21 @@ async fn an_avatar_is_the_small_variant_of_the_picture_a_profile_names() {
     assert!(site.made("small"));
     site.blobs.remove(&site.row).unwrap();
     assert!(!site.made("small"), "variants go with their file");
+}
+
+#[tokio::test]
+async fn the_index_tells_of_files_and_pictures() {
+    let site = Site::with("image/png", &encoded(&picture(500, 500), ImageFormat::Png));
+    let profile =
+        Profile { name: "Ada".to_owned(), bio: None, image: Some(site.row.key.uri()), links: None, status: None };
+    let ada =
+        UserRow { id: user(ADA), state: UserState::Active, profile, indexed_at: Timestamp::default(), hash: None };
+    let rows = vec![RowChange::PutFile(site.row.clone()), RowChange::PutUser(ada)];
+    let index = Published::default();
+    index.publish(&[Effects { rows, ..Effects::default() }]);
+    let routes = statics::routes(Arc::new(index), site.blobs.clone(), ImageLimits::default());
+    let site = Site { routes, ..site };
+    assert_eq!(site.get(&format!("/static/avatar/{ADA}")).await.image().width(), 320);
+    assert_eq!(site.get(&path("main")).await.status, 200);
+    assert_eq!(site.get(&format!("/static/avatar/{BOB}")).await.status, 404);
 }
