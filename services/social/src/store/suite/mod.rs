@@ -8,7 +8,7 @@ mod queue;
 mod rows;
 mod world;
 
-pub use world::{Op, World, post_key, user};
+pub use world::{Op, World, key, post_key, user};
 
 use super::{Store, Stored};
 use crate::{effects::RetryRow, notification::Notified, query::Page};

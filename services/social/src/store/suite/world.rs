@@ -30,11 +30,17 @@ pub struct Op(pub [u8; 5]);
 
 /// The key of the `n`th user.
 pub fn user(n: u8) -> PubkyId {
+    key(u32::from(n))
+}
+
+/// The `n`th of very many keys.
+pub fn key(n: u32) -> PubkyId {
     const ALPHABET: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
     // About every second number is the coordinate of a point, and so a key.
     (0_u8..)
         .find_map(|attempt| {
-            let bytes = *blake3::hash(&[n, attempt]).as_bytes();
+            let [a, b, c, d] = n.to_le_bytes();
+            let bytes = *blake3::hash(&[a, b, c, d, attempt]).as_bytes();
             let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (7 - at % 8) & 1);
             let digit = |at: usize| (0..5).fold(0, |value, i| value << 1 | bit(5 * at + i));
             let text: String = (0..PubkyId::LENGTH).map(|at| char::from(ALPHABET[usize::from(digit(at))])).collect();
