@@ -76,7 +76,7 @@ impl Feed {
 
     fn post(&mut self, user: PubkyId, n: usize) -> Input {
         let id: TimestampId = format!("0034A0X{n:06}").parse().unwrap();
-        let parent = (n % 18 == 0 && !self.posts.is_empty()).then(|| {
+        let parent = (n.is_multiple_of(18) && !self.posts.is_empty()).then(|| {
             let at = self.popular(self.posts.len());
             self.posts[at].uri()
         });

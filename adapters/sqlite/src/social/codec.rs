@@ -75,6 +75,10 @@ impl<'a> Cells<'a> {
         Ok(self.0.get(column)?)
     }
 
+    pub(super) fn int_or_null(self, column: usize) -> Result<Option<i64>> {
+        Ok(self.0.get(column)?)
+    }
+
     pub(super) fn real(self, column: usize) -> Result<f64> {
         Ok(self.0.get(column)?)
     }

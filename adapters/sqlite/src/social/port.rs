@@ -19,7 +19,23 @@ use std::ops::Deref;
 /// The newest position of the journal, whether kept or expired.
 const LAST: &str = "SELECT coalesce((SELECT max(seq) FROM changes), (SELECT seq FROM expired))";
 
+/// Journal rows that are dropped in one group, so that the writer is never kept waiting for long.
+const EXPIRED_AT_ONCE: u64 = 20_000;
+
 impl SocialStore {
+    /// Drops the oldest journal rows that were handled before `before`, as many as one group may.
+    fn expire_some(&self, before: Timestamp) -> crate::Result<u64> {
+        let session = Session::of_writer(self.database.group()?, self.keys());
+        let sql = "WITH oldest AS (SELECT seq, time FROM changes ORDER BY seq LIMIT ?2) \
+                   SELECT coalesce((SELECT min(seq) - 1 FROM oldest WHERE time >= ?1), (SELECT max(seq) FROM oldest))";
+        let params = params![before.millis(), EXPIRED_AT_ONCE.cast_signed()];
+        let Some(last) = session.one(sql, params, |c| c.int_or_null(0))?.flatten() else { return Ok(0) };
+        let dropped = session.run("DELETE FROM changes WHERE seq <= ?1", [last])?;
+        session.run("UPDATE expired SET seq = ?1", [last])?;
+        session.commit()?;
+        Ok(dropped as u64)
+    }
+
     fn session<T>(&self, read: impl FnOnce(&Session<'_, &Connection>) -> crate::Result<T>) -> Result<T> {
         Ok(self.database.read(|connection| read(&Session::of_reader(connection)))?)
     }
@@ -95,20 +111,15 @@ impl Store for SocialStore {
     }
 
     fn expire_changes(&self, before: Timestamp) -> Result<u64> {
-        let session = Session::of_writer(self.database.group()?, self.keys());
-        let kept =
-            session.one("SELECT seq FROM changes WHERE time >= ?1 ORDER BY seq LIMIT 1", [before.millis()], |c| {
-                c.int(0)
-            })?;
-        let first = match kept {
-            Some(seq) => seq,
-            None => session.last_seq()?.next().get().cast_signed(),
-        };
-        let dropped = session.run("DELETE FROM changes WHERE seq < ?1", [first])?;
-        session.run("UPDATE expired SET seq = max(seq, ?1 - 1)", [first])?;
-        session.commit()?;
-        self.database.scrub()?;
-        Ok(dropped as u64)
+        let mut dropped = 0;
+        loop {
+            let step = self.expire_some(before)?;
+            dropped += step;
+            if step < EXPIRED_AT_ONCE {
+                self.database.scrub()?;
+                return Ok(dropped);
+            }
+        }
     }
 
     fn notifications(&self, receiver: &PubkyId, range: ScoreRange, page: Page) -> Result<Vec<Notification>> {

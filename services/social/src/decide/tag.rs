@@ -11,7 +11,7 @@ use crate::{
     store::Result,
 };
 use nexus_model::Action;
-use nexus_pubky::{HashId, Path, PubkyId, ResourceUri};
+use nexus_pubky::{HashId, Path, PubkyId, ResourceId, ResourceUri};
 use pubky_app_specs::PubkyAppTag;
 
 impl Context<'_> {
@@ -114,16 +114,24 @@ impl Context<'_> {
         self.notify_of_tag(&mut draft, &tag, Action::Delete)?;
         draft.row(RowChange::RemoveEdge(Edge::Tagged(tag.clone())));
         if let Target::Resource(resource) = &tag.target {
-            let rest = self.state.other_tag(&tag)?;
-            let row = self.state.resource(resource)?;
-            match (rest, row) {
-                (None, _) => draft.row(RowChange::RemoveResource(*resource)),
-                (Some(rest), Some(row)) if row.indexed_at != rest.time => {
-                    draft.row(RowChange::PutResource(ResourceRow { indexed_at: rest.time, ..row }));
-                }
-                _ => {}
-            }
+            self.lose_tag(&mut draft, resource, &tag)?;
         }
         Ok(draft.finish())
+    }
+
+    /// A resource is as old as its oldest tag, and goes with its last.
+    fn lose_tag(self, draft: &mut Draft, id: &ResourceId, tag: &Tag) -> Result<()> {
+        let Some(row) = self.state.resource(id)? else { return Ok(()) };
+        if row.indexed_at < tag.time {
+            return Ok(());
+        }
+        match self.state.other_tag(tag)? {
+            None => draft.row(RowChange::RemoveResource(*id)),
+            Some(rest) if rest.time != row.indexed_at => {
+                draft.row(RowChange::PutResource(ResourceRow { indexed_at: rest.time, ..row }));
+            }
+            Some(_) => {}
+        }
+        Ok(())
     }
 }
