@@ -104,6 +104,11 @@ impl<P> Consumer<P> {
         self.events.recv().await
     }
 
+    /// An event that is there already, if there is one.
+    pub fn try_next(&mut self) -> Option<(Seq, P)> {
+        self.events.try_recv().ok()
+    }
+
     /// An event was written to the wire.
     pub async fn written(&self, seq: Seq) {
         // If the channel has ended, nobody needs to know.

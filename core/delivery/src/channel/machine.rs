@@ -57,6 +57,8 @@ pub struct Stats {
     pub parked: usize,
     /// Gaps in what is settled.
     pub gaps: usize,
+    /// Positions up to the end of the journal that are not settled.
+    pub unsettled: u64,
     /// Times an event was handed to a connection.
     pub sent: u64,
     /// Times an event had to be sent again.
@@ -83,6 +85,8 @@ pub struct Channel<T> {
     /// The same connections by number, to find an author's home.
     homes: Vec<ConnectionId>,
     with_room: BTreeSet<(Trust, ConnectionId)>,
+    /// Connections that have room though authors wait for it.
+    stranding: BTreeSet<ConnectionId>,
     last_connection: u64,
     /// When what was written is sent again.
     due: BTreeSet<(Timestamp, Seq)>,
@@ -152,6 +156,7 @@ impl<T: Clone> Channel<T> {
             connections: BTreeMap::new(),
             homes: Vec::new(),
             with_room: BTreeSet::new(),
+            stranding: BTreeSet::new(),
             last_connection: 0,
             due: BTreeSet::new(),
             position,
@@ -179,6 +184,7 @@ impl<T: Clone> Channel<T> {
             authors: self.authors.len(),
             parked: self.authors.values().filter(|author| author.backlog != Backlog::Loaded).count(),
             gaps: self.settled.gaps(),
+            unsettled: self.settled.unsettled(self.head),
             sent: self.sent,
             returned: self.returned,
             settled: self.settled_count,
@@ -205,6 +211,7 @@ impl<T: Clone> Channel<T> {
         let Some(connection) = self.connections.remove(&id) else { return };
         self.homes.retain(|home| *home != id);
         self.with_room.remove(&(connection.trust, id));
+        self.stranding.remove(&id);
         for seq in connection.events {
             self.give_back(seq);
         }
@@ -314,7 +321,11 @@ impl<T: Clone> Channel<T> {
 
     fn next_send(&mut self, now: Timestamp) -> Option<Action<T>> {
         while !self.with_room.is_empty() {
-            let author = self.ready.pop_front()?;
+            let Some(author) = self.ready.pop_front() else {
+                let stranding = *self.stranding.first()?;
+                self.note_room(stranding);
+                continue;
+            };
             let Some(state) = self.authors.get_mut(&author) else { continue };
             state.listed = Listed::No;
             let Some(seq) = state.sendable() else {
@@ -485,15 +496,21 @@ impl<T: Clone> Channel<T> {
         self.consider(&author);
     }
 
-    /// Whether a connection has room may have changed.
+    /// Whether a connection has room may have changed. One author who waits for it takes its turn among the
+    /// ready; the others are not forgotten.
     fn note_room(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        self.stranding.remove(&id);
         if !connection.has_room() {
             self.with_room.remove(&(connection.trust, id));
             return;
         }
         self.with_room.insert((connection.trust, id));
-        if let Some(author) = connection.waiting.pop_front() {
+        let author = connection.waiting.pop_front();
+        if !connection.waiting.is_empty() {
+            self.stranding.insert(id);
+        }
+        if let Some(author) = author {
             self.unlist(&author);
         }
     }

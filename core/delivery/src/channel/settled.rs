@@ -38,6 +38,12 @@ impl Settled {
         self.runs.len()
     }
 
+    /// How many positions up to `head` are not settled.
+    pub fn unsettled(&self, head: Seq) -> u64 {
+        let above: u64 = self.runs.iter().map(|(first, last)| last - first + 1).sum();
+        head.get().saturating_sub(self.floor + above)
+    }
+
     /// True if the event at `seq` is settled.
     pub fn contains(&self, seq: Seq) -> bool {
         let seq = seq.get();
@@ -161,6 +167,7 @@ mod tests {
             for seq in 1..70 {
                 prop_assert_eq!(settled.contains(Seq::new(seq)), model.contains(&seq));
             }
+            prop_assert_eq!(settled.unsettled(Seq::new(70)), 70 - model.len() as u64);
             let floor = (1..).take_while(|seq| model.contains(seq)).last().unwrap_or(0);
             prop_assert_eq!(settled.floor(), Seq::new(floor));
             let starts = model.iter().filter(|seq| **seq > floor && !model.contains(&(*seq - 1))).count();
