@@ -1,0 +1,89 @@
+//! Which repos are tracked.
+
+use super::{Api, Refusal};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use nexus_atproto::Did;
+use nexus_sync::repo::{Name, Origin};
+use nexus_sync::writer::Input;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Repos that are handed to the writer at once.
+const CHUNK: usize = 1_000;
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    dids: Vec<String>,
+}
+
+/// Begins to track repos. Those that are tracked stay as they are.
+pub(super) async fn add(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<(), Refusal> {
+    let dids = read(&headers, &body)?;
+    write(&api, dids, |did| Input::Add(did, Origin::Asked)).await
+}
+
+/// Gives up repos. What is in the outbox is still delivered.
+pub(super) async fn remove(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<(), Refusal> {
+    let dids = read(&headers, &body)?;
+    write(&api, dids, Input::Remove).await
+}
+
+async fn write(api: &Api, dids: Vec<Did>, input: impl Fn(Did) -> Input) -> Result<(), Refusal> {
+    for chunk in dids.chunks(CHUNK) {
+        let inputs = chunk.iter().cloned().map(&input).collect();
+        api.writer.ask(inputs).await.map_err(|error| Refusal::internal(&error))?;
+    }
+    Ok(())
+}
+
+/// The DIDs of a body, all of them well formed.
+fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Did>, Refusal> {
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.trim_start().to_ascii_lowercase().starts_with("application/json") {
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type"));
+    }
+    let wanted: Wanted =
+        serde_json::from_slice(body).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let (mut dids, mut strange) = (Vec::with_capacity(wanted.dids.len()), Vec::new());
+    for text in wanted.dids {
+        match text.parse() {
+            Ok(did) => dids.push(did),
+            Err(_) => strange.push(text),
+        }
+    }
+    if strange.is_empty() {
+        return Ok(dids);
+    }
+    strange.truncate(10);
+    Err(Refusal::new(StatusCode::BAD_REQUEST, format!("not a DID: {}", strange.join(", "))))
+}
+
+/// What is known of a repo.
+pub(super) async fn info(State(api): State<Api>, Path(did): Path<String>) -> Result<Json<Value>, Refusal> {
+    let unknown = || Refusal::new(StatusCode::NOT_FOUND, "repo not found");
+    let did: Did = did.parse().map_err(|_| unknown())?;
+    let found = api.ask(move |store| {
+        let repo = store.repo(&did)?;
+        let records = repo.as_ref().map_or(Ok(0), |repo| store.record_count(repo.id))?;
+        Ok(repo.map(|repo| (repo, records)))
+    });
+    let (repo, records) = found.await?.ok_or_else(unknown)?;
+    let handle = if repo.name == Name::Unknown { "" } else { repo.name.as_str() };
+    Ok(Json(json!({
+        "did": repo.did.as_str(),
+        "handle": handle,
+        "state": repo.state.as_str(),
+        "rev": repo.head.map(|head| head.rev.to_string()).unwrap_or_default(),
+        "error": repo.error,
+        "retries": repo.retries,
+        "records": records,
+        "status": repo.status.as_str(),
+    })))
+}

@@ -1,0 +1,12 @@
+//! The hands of the sync service: the thread that writes, the journal as a channel reads it, and the HTTP and
+//! WebSocket interface that existing clients know, byte for byte.
+//!
+//! What to decide and what to store is `nexus-sync`; which store, which port and which settings is the program's
+//! choice.
+
+pub mod api;
+mod outbox;
+mod writer;
+
+pub use outbox::SyncOutbox;
+pub use writer::{Stopped, WriterHandle, start};

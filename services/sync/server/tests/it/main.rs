@@ -1,0 +1,7 @@
+//! The server over real sockets, on the store in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod channel;
+mod routes;
+mod service;
