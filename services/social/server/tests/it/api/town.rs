@@ -12,6 +12,7 @@ use nexus_pubky::{HashId, PubkyId, ResourceUri, TimestampId};
 use nexus_runtime::Clock;
 use nexus_social::{
     effects::{Effects, RowChange},
+    index::Published,
     model::Model,
     notification::{NotificationBody, Notified},
     row::{
@@ -23,7 +24,7 @@ use nexus_social::{
 };
 use nexus_social_server::{
     api::{self, Assembly, Swagger},
-    shared::{Fixed, Ingest, IngestError, Ingesting, Shared},
+    shared::{Fixed, Index, Ingest, IngestError, Ingesting, Shared},
 };
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -201,11 +202,13 @@ impl World {
     pub(crate) fn limited(self, limits: RateLimitConfig) -> App {
         let mut model = Model::default();
         model.apply(&self.effects);
+        let published = Published::default();
+        published.publish(std::slice::from_ref(&self.effects));
         let store = Arc::new(Memory::new());
         let mut group = store.begin().unwrap();
         group.apply(&self.effects).unwrap();
         group.commit().unwrap();
-        App::over(model, store, &limits)
+        App::over(Arc::new(Fixed(model)), Arc::new(published), store, &limits)
     }
 }
 
@@ -248,9 +251,11 @@ pub(crate) fn town() -> World {
         .bookmark(1, first, 4000)
 }
 
-/// The API over a world.
+/// The API over a world, twice: with the slow model behind it and with the index that production has. Whatever
+/// is asked is asked of both, and their answers must be the same.
 pub(crate) struct App {
-    router: Router,
+    modelled: Router,
+    indexed: Router,
     pub(crate) store: Arc<Memory>,
     pub(crate) clock: Clock,
     pub(crate) searched: Arc<Mutex<Vec<ContentQuery>>>,
@@ -271,32 +276,35 @@ impl Reply {
 }
 
 impl App {
-    fn over(model: Model, store: Arc<Memory>, limits: &RateLimitConfig) -> Self {
+    fn over(model: Arc<dyn Index>, index: Arc<dyn Index>, store: Arc<Memory>, limits: &RateLimitConfig) -> Self {
         let clock = Clock::fixed(Timestamp::from_millis(NOW));
         let searched = Arc::new(Mutex::new(Vec::new()));
-        let shared = Shared {
-            index: Arc::new(Fixed(model)),
-            store: store.clone(),
-            text: Arc::new(Words(searched.clone())),
-            ingest: Arc::new(Gate),
-            clock: clock.clone(),
-            moderated: vec![label("violence")],
-            files: "/files".into(),
+        let router = |index, searched| {
+            let shared = Shared {
+                index,
+                store: store.clone(),
+                text: Arc::new(Words(searched)),
+                ingest: Arc::new(Gate),
+                clock: clock.clone(),
+                moderated: vec![label("violence")],
+                files: "/files".into(),
+            };
+            api::router(Assembly {
+                shared: Arc::new(shared),
+                layers: Layers::default(),
+                limiter: Arc::new(RateLimiter::new(limits, clock.clone()).unwrap()),
+                admin: AdminToken::new(Some("token")),
+                live: Router::new().route("/v0/live", get(|| async { "live" })),
+                statics: Router::new().route("/static/files", get(|| async { "bytes" })),
+                swagger: Swagger::Shown,
+            })
         };
-        let router = api::router(Assembly {
-            shared: Arc::new(shared),
-            layers: Layers::default(),
-            limiter: Arc::new(RateLimiter::new(limits, clock.clone()).unwrap()),
-            admin: AdminToken::new(Some("token")),
-            live: Router::new().route("/v0/live", get(|| async { "live" })),
-            statics: Router::new().route("/static/files", get(|| async { "bytes" })),
-            swagger: Swagger::Shown,
-        });
-        Self { router, store, clock, searched }
+        let (modelled, indexed) = (router(model, Arc::default()), router(index, searched.clone()));
+        Self { modelled, indexed, store, clock, searched }
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+    async fn send(router: &Router, request: Request<Body>) -> Reply {
+        let response = router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -304,9 +312,18 @@ impl App {
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
-        let request = Request::builder().method(method).uri(path);
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+        let request = || {
+            let request = Request::builder().method(&method).uri(path);
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            request.body(Body::from(body.to_owned())).unwrap()
+        };
+        let reply = Self::send(&self.indexed, request()).await;
+        // What the operator does is done once.
+        if !path.starts_with("/admin") {
+            let expected = Self::send(&self.modelled, request()).await;
+            assert_eq!((reply.status, &reply.text), (expected.status, &expected.text), "{path}");
+        }
+        reply
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
