@@ -118,22 +118,23 @@ impl RateLimiter {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let cell = self.cell(&mut buckets, (holder, class), now);
         let full_at = buckets.get(&cell).copied().unwrap_or(0);
-        match quota.take(full_at, now) {
-            Ok(next) => {
-                buckets.insert(cell, next);
-                Ok(())
-            }
-            Err(wait) => {
-                metrics::counter!("http_rate_limited_total", "bucket" => class.as_str()).increment(1);
-                Err(u64::try_from(wait / 1_000_000).unwrap_or(0))
-            }
+        let taken = quota.take(full_at, now);
+        if let Ok(next) = taken {
+            buckets.insert(cell, next);
         }
+        drop(buckets);
+        self.count(holder, class, taken.is_ok());
+        taken.map(drop).map_err(|wait| u64::try_from(wait / 1_000_000).unwrap_or(0))
     }
 
-    /// The name of the API key that a request shows, if it is known.
-    pub fn key_name(&self, headers: &HeaderMap) -> Option<&str> {
-        let key = *self.key_of.get(&presented(headers)?)?;
-        Some(&self.keys[key].name)
+    /// Counts by the name of the key; everybody without one is `anonymous`.
+    fn count(&self, holder: Holder, class: Class, allowed: bool) {
+        let key = match holder {
+            Holder::Key(key) => self.keys[key].name.clone(),
+            Holder::Address(_) | Holder::Overflow => "anonymous".into(),
+        };
+        let name = if allowed { "http_rate_allowed_total" } else { "http_rate_limited_total" };
+        metrics::counter!(name, "bucket" => class.as_str(), "key" => key).increment(1);
     }
 
     fn holder(&self, client: Option<Client>, headers: &HeaderMap, class: Class) -> Option<(Holder, Quota)> {

@@ -24,13 +24,13 @@ fn config() -> RateLimitConfig {
     }
 }
 
-async fn start(config: &RateLimitConfig) -> (Running, Clock, Arc<RateLimiter>) {
+async fn start(config: &RateLimitConfig) -> (Running, Clock) {
     let clock = Clock::fixed(Timestamp::from_millis(1_000_000));
     let limiter = Arc::new(RateLimiter::new(config, clock.clone()).unwrap());
-    let limited = from_fn_with_state((limiter.clone(), Class::Default), rate_limit);
+    let limited = from_fn_with_state((limiter, Class::Default), rate_limit);
     let router = Router::new().route("/", get(|| async { "ok" })).route_layer(limited);
     let proxies = TrustedProxies::new(vec!["127.0.0.1".parse().unwrap()]);
-    (Running::start(site_behind(Layers::default().apply(router), proxies)).await, clock, limiter)
+    (Running::start(site_behind(Layers::default().apply(router), proxies)).await, clock)
 }
 
 async fn status(port: &Running, headers: &[(&str, &str)]) -> u16 {
@@ -40,7 +40,7 @@ async fn status(port: &Running, headers: &[(&str, &str)]) -> u16 {
 
 #[tokio::test]
 async fn an_empty_bucket_is_429_with_the_seconds_to_wait() {
-    let (port, clock, _) = start(&config()).await;
+    let (port, clock) = start(&config()).await;
     assert_eq!(port.get("/").await.status(), 200);
     let refused = port.get("/").await;
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"2".parse().unwrap()));
@@ -56,7 +56,7 @@ async fn an_empty_bucket_is_429_with_the_seconds_to_wait() {
 
 #[tokio::test]
 async fn a_key_has_limits_of_its_own() {
-    let (port, _, limiter) = start(&config()).await;
+    let (port, _) = start(&config()).await;
     for header in [("x-api-key", "plain"), ("authorization", "Bearer secret")] {
         for (nth, expected) in [200, 200, 200, 429].into_iter().enumerate() {
             let from = format!("9.9.9.{nth}");
@@ -65,13 +65,11 @@ async fn a_key_has_limits_of_its_own() {
     }
     assert_eq!(status(&port, &[("x-api-key", "guess")]).await, 200, "an unknown key counts as none");
     assert_eq!(status(&port, &[("x-api-key", "guess 2")]).await, 429);
-    let named = http::HeaderMap::from_iter([("x-api-key".parse().unwrap(), "plain".parse().unwrap())]);
-    assert_eq!(limiter.key_name(&named), Some("app"));
 }
 
 #[tokio::test]
 async fn switched_off_limits_hold_for_keys_only() {
-    let (port, ..) = start(&RateLimitConfig { enabled: false, ..config() }).await;
+    let (port, _) = start(&RateLimitConfig { enabled: false, ..config() }).await;
     for _ in 0..5 {
         assert_eq!(port.get("/").await.status(), 200);
     }
