@@ -41,6 +41,11 @@ impl Readiness {
         condition
     }
 
+    /// True if every condition holds, or there is none.
+    pub fn is_ready(&self) -> bool {
+        self.missing().is_empty()
+    }
+
     /// The names of the conditions that don't hold. Empty means ready.
     pub fn missing(&self) -> Vec<Arc<str>> {
         let conditions = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -11,8 +11,6 @@ section! {
         pub request_timeout: Span<1_000, 3_600_000> = Span::of(30_000),
         /// The largest body of a request; more is answered with 413.
         pub max_body_size: Size<1, { 1 << 30 }> = Size::of(1 << 20),
-        /// Live sessions open at once over all clients; more are answered with 503.
-        pub live_sessions: Bounded<0, 1_000_000> = Bounded::of(10_000),
         /// Image variants that are made at once.
         pub image_workers: Bounded<1, 64> = Bounded::of(2),
         /// The largest image, in pixels, that variants are made of.

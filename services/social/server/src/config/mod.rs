@@ -3,12 +3,15 @@
 mod api;
 mod jobs;
 mod key;
+mod policy;
+mod readers;
 mod rules;
 mod watcher;
 
 pub use api::{Api, ApiKey, Bucket, RateLimit};
 pub use jobs::{Job, Jobs, TrustRank};
 pub use key::{HomeserverAt, Key};
+pub use readers::{Live, Search};
 pub use rules::{Rule, Verdict};
 pub use watcher::{Network, Pkarr, Retry, Watcher};
 
@@ -27,7 +30,7 @@ section! {
         /// Whether a post that is mentioned becomes a tombstone when its author deletes it, as replies and
         /// reposts make it; false: it is deleted.
         pub mention_blocks_delete: bool = true,
-        /// Whose tags moderate. Empty: nobody's.
+        /// Whose tags moderate. Without `moderated_tags`, nobody moderates.
         pub moderation_id: Option<Key> = Some(Key::moderator()),
         /// Labels by which the moderator removes what they are put on.
         pub moderated_tags: Vec<String> = [
@@ -50,13 +53,18 @@ section! {
         pub queue: Bounded<1, 100_000> = Bounded::of(4_096),
         /// Threads that read the database for the API.
         pub readers: Bounded<1, 64> = Bounded::of(4),
+        /// Time between two clearings of what deletions left in the database's write-ahead log.
+        pub scrub: Span<100, 86_400_000> = Span::of(60_000),
         /// Following homeservers.
         pub watcher: Watcher = Watcher::default(),
         /// The REST API.
         pub api: Api = Api::default(),
-        /// What is let in, first match first: a record that matches a `deny` rule is dropped. Where there are
-        /// `allow` rules, a record must match one of them. Conditions within a rule must all hold; a condition
-        /// that isn't given always does.
+        /// Live changes, `/v0/live`.
+        pub live: Live = Live::default(),
+        /// Full text.
+        pub search: Search = Search::default(),
+        /// What is let in, in order: the first rule that matches decides, and what none matches is allowed. Each
+        /// condition of a rule must hold by any of its values; one that isn't given always does.
         pub rules: Tables<Rule> = Tables::none(),
     }
 }

@@ -14,7 +14,6 @@ pub(crate) mod measure;
 mod neighbourhood;
 mod pause;
 mod raw_key;
-mod readiness;
 mod resolve;
 mod retry;
 mod user_logs;
@@ -22,7 +21,6 @@ mod whole_log;
 
 pub use directory::{At, Directory, DirectoryError, PkarrDirectory, Route, Security};
 pub use guard::ChosenBy;
-pub use readiness::Readiness;
 pub use resolve::{IngestError, Ingested, Ingestor};
 
 use crate::{
@@ -36,6 +34,7 @@ use fetch::Fetcher;
 use homeserver::{Homeserver, Network};
 use in_flight::InFlight;
 use neighbourhood::{Manners, Neighbourhood};
+use nexus_http::{Condition, Readiness};
 use nexus_pubky::{PubkyId, Schema};
 use nexus_runtime::{Clock, Tasks};
 use nexus_social::store::{self, Store};
@@ -108,6 +107,8 @@ pub struct SourceParts {
     pub clock: Clock,
     /// What the writer's verdicts ask for.
     pub followups: (Followups, FollowupsTold),
+    /// Learns when each configured homeserver has once been read to its head.
+    pub readiness: Readiness,
 }
 
 /// Why the sources can't be built.
@@ -135,8 +136,7 @@ pub struct Sources {
     store: Arc<dyn Store>,
     carrier: Arc<Carrier>,
     followups: (Followups, FollowupsTold),
-    readiness: Readiness,
-    behind: Vec<readiness::CatchingUp>,
+    behind: Vec<Condition>,
 }
 
 impl Sources {
@@ -145,11 +145,11 @@ impl Sources {
     /// # Errors
     /// If a URL is none, or the store fails.
     pub fn build(parts: SourceParts) -> Result<Self, BuildError> {
-        let SourceParts { watcher, store, writer, blobs, directory, clock, followups } = parts;
+        let SourceParts { watcher, store, writer, blobs, directory, clock, followups, readiness } = parts;
         let neighbourhood = neighbourhood(&watcher, Arc::clone(&directory))?;
         neighbourhood.load(&*store)?;
-        let readiness = Readiness::default();
-        let behind = neighbourhood.primaries.iter().map(|_| readiness.await_one()).collect();
+        let behind = |at: &Arc<Homeserver>| readiness.register(format!("social: {}", at.name));
+        let behind = neighbourhood.primaries.iter().map(behind).collect();
         let patience = watcher.request_timeout.duration();
         let limits = Limits {
             patience,
@@ -162,12 +162,7 @@ impl Sources {
         let fetcher = Fetcher { client, neighbourhood: Arc::new(neighbourhood), blobs, schema };
         let fetches = watcher.fetches.count();
         let carrier = Arc::new(Carrier { fetcher, writer, in_flight: InFlight::default(), clock, fetches });
-        Ok(Self { watcher, store, carrier, followups, readiness, behind })
-    }
-
-    /// Whether the configured homeservers have been read to their heads.
-    pub fn readiness(&self) -> Readiness {
-        self.readiness.clone()
+        Ok(Self { watcher, store, carrier, followups, behind })
     }
 
     /// Takes in users by their key.
@@ -219,7 +214,7 @@ fn whole_log(
     at: Arc<Homeserver>,
     carrier: &Arc<Carrier>,
     store: &Arc<dyn Store>,
-    catching_up: readiness::CatchingUp,
+    catching_up: Condition,
 ) -> WholeLog {
     let polling = Polling { shortest: watcher.poll_min.duration(), longest: watcher.poll_max.duration() };
     WholeLog {

@@ -6,9 +6,9 @@ use super::{
     homeserver::Homeserver,
     measure,
     pause::{Backoff, Polling},
-    readiness::CatchingUp,
     stored,
 };
+use nexus_http::Condition;
 use nexus_pubky::Page;
 use nexus_runtime::CancellationToken;
 use nexus_social::{
@@ -28,16 +28,16 @@ pub(crate) struct WholeLog {
     /// Entries of a page.
     pub(crate) limit: usize,
     pub(crate) pages_ahead: usize,
-    pub(crate) catching_up: CatchingUp,
+    pub(crate) catching_up: Condition,
 }
 
-impl AtHead for &mut CatchingUp {
+impl AtHead for &mut Condition {
     fn reached(&mut self) {
-        self.done();
+        Condition::reached(self);
     }
 
     fn is_known(&self) -> bool {
-        self.is_done()
+        self.holds()
     }
 }
 

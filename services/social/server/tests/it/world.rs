@@ -2,6 +2,7 @@
 
 use futures_util::{FutureExt, future::BoxFuture};
 use nexus_fake_homeserver::FakeHomeserver;
+use nexus_http::Readiness;
 use nexus_pubky::{PubkyId, TimestampId};
 use nexus_runtime::{Clock, Tasks};
 use nexus_social::{
@@ -15,7 +16,7 @@ use nexus_social::{
 use nexus_social_server::{
     blobs::Blobs,
     config::{HomeserverAt, Network, Watcher},
-    source::{At, Directory, DirectoryError, Followups, Ingestor, Readiness, Route, Security, SourceParts, Sources},
+    source::{At, Directory, DirectoryError, Followups, Ingestor, Route, Security, SourceParts, Sources},
     writer::{Grouping, WriterHandle, WriterParts, WriterThread},
 };
 use std::{
@@ -170,6 +171,7 @@ impl Ground {
             followups: followups.clone(),
         };
         let (writer, thread) = nexus_social_server::writer::start(parts, Grouping { queue: 256, group: 64 }).unwrap();
+        let readiness = Readiness::default();
         let sources = Sources::build(SourceParts {
             watcher,
             store,
@@ -178,9 +180,10 @@ impl Ground {
             directory: Arc::<Signposts>::clone(&self.signposts),
             clock: Clock::system(),
             followups: (followups, told),
+            readiness: readiness.clone(),
         });
         let (sources, tasks) = (sources.unwrap(), Tasks::new());
-        let (readiness, ingestor) = (sources.readiness(), sources.ingestor());
+        let ingestor = sources.ingestor();
         sources.run(&tasks);
         World { tasks, writer, thread, readiness, ingestor }
     }
