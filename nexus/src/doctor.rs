@@ -7,8 +7,14 @@ use crate::{
 };
 use nexus_config::Bind;
 use nexus_http::Server;
+use nexus_pubky::PubkyId;
 use nexus_runtime::raise_descriptor_limit;
-use std::path::Path;
+use nexus_social_server::{
+    config::HomeserverAt,
+    source::{Directory as _, PkarrDirectory},
+};
+use nexus_sqlite::social::SocialStore;
+use std::{path::Path, time::Duration};
 
 /// What was found.
 #[derive(Debug)]
@@ -41,9 +47,11 @@ pub(crate) fn run(settings: &Settings) -> Outcome {
     let mut findings = vec![descriptors(settings)];
     let (running, data) = data_directory(&settings.server.data_dir);
     findings.extend(data);
+    findings.extend(schema(settings));
     if running == Running::No {
         findings.extend(runtime.block_on(listeners(settings)));
     }
+    findings.extend(runtime.block_on(homeservers(settings)));
     report(&findings)
 }
 
@@ -119,6 +127,56 @@ fn descriptors(settings: &Settings) -> Finding {
         Some(limit) => Finding::Fine(format!("{limit} files may be open")),
         None => Finding::Fine("any number of files may be open".to_owned()),
     }
+}
+
+/// Whether the database is this program's.
+fn schema(settings: &Settings) -> Option<Finding> {
+    let path = settings.social_database();
+    let shown = path.display();
+    let pending = path.exists().then(|| SocialStore::pending(&path))?;
+    Some(match pending {
+        Ok(None) => Finding::Fine(format!("{shown} has this program's schema")),
+        Ok(Some((found, known))) => {
+            Finding::Fine(format!("{shown} has schema version {found}: the next start brings it to {known}"))
+        }
+        Err(error) => Finding::Broken {
+            what: format!("{shown}: {}", told(&error)),
+            fix: "use the program that wrote it, or bring back a backup".to_owned(),
+        },
+    })
+}
+
+/// How long a homeserver may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks each configured homeserver for the beginning of its log.
+async fn homeservers(settings: &Settings) -> Vec<Finding> {
+    let watcher = &settings.social.watcher;
+    let directory = PkarrDirectory::new(watcher);
+    let mut findings = Vec::new();
+    for at in &watcher.homeservers {
+        let answer = match at {
+            HomeserverAt::Url(url) => tokio::time::timeout(PATIENCE, answers(url)).await,
+            HomeserverAt::Key(key) => tokio::time::timeout(PATIENCE, is_found(&directory, key)).await,
+        };
+        findings.push(match answer.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+            Ok(how) => Finding::Fine(format!("{at} {how}")),
+            Err(why) => Finding::Broken {
+                what: format!("{at} can't be read: {why}"),
+                fix: "check `social.watcher.homeservers`, the network, and `social.watcher.pkarr`".to_owned(),
+            },
+        });
+    }
+    findings
+}
+
+async fn answers(url: &str) -> Result<&'static str, String> {
+    let response = reqwest::get(format!("{url}/events/?limit=1")).await.map_err(|error| told(&error))?;
+    response.error_for_status().map(|_| "answers").map_err(|error| told(&error))
+}
+
+async fn is_found(directory: &PkarrDirectory, key: &PubkyId) -> Result<&'static str, String> {
+    directory.route(key).await.map(|_| "is found through pkarr").map_err(|error| told(&error))
 }
 
 /// Takes every port once, with the certificate, as a start would.

@@ -2,13 +2,19 @@
 
 mod cli;
 mod datadir;
+mod db;
 mod doctor;
 mod failure;
+mod jobs;
 mod load;
+mod progress;
+mod run;
 mod schedule;
 mod settings;
+mod social;
 
-use cli::Command;
+use cli::{Command, Social};
+use datadir::DataDir;
 use failure::Outcome;
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
@@ -16,7 +22,7 @@ fn main() -> ExitCode {
     // Two providers are linked; without a choice, some TLS code would not know which to take.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match run(cli::parse(&arguments)) {
+    match carry_out(cli::parse(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("nexus: {failure}");
@@ -25,17 +31,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut invocation: cli::Invocation) -> Outcome {
+fn carry_out(mut invocation: cli::Invocation) -> Outcome {
     if let Some(Command::Config(config)) = &invocation.cli.command
         && config.verb.is_none()
     {
         return print(config);
     }
     let settings = load::settings(&mut invocation)?;
-    match invocation.cli.command.unwrap_or(Command::Run) {
+    let command = invocation.cli.command.unwrap_or(Command::Run);
+    match &command {
         Command::Config(_) => say("the configuration is valid\n"),
         Command::Doctor => doctor::run(&settings),
-        _ => Ok(()),
+        Command::Db(verb) => db::run(&settings, verb),
+        Command::Jobs(verb) => jobs::run(&settings, verb),
+        Command::Social { verb: Some(Social::Export { file }) } => social::export(&settings, file),
+        Command::Social { verb: Some(Social::Import(import)) } => {
+            let _data = DataDir::take(&settings.server.data_dir)?;
+            social::import(&settings, import)
+        }
+        Command::Run | Command::Social { .. } | Command::Api | Command::Watcher => run::run(&settings, &command),
     }
 }
 

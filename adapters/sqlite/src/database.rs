@@ -48,6 +48,16 @@ impl Database {
         Ok(Self { path, options, writer, readers, scrub: Scrub::default() })
     }
 
+    /// The version of the file at `path` and that of `schema`, if the file is older. Changes nothing.
+    ///
+    /// # Errors
+    /// If the file can't be read, is another service's, or was written by a newer program.
+    pub fn pending(path: &Path, schema: &Schema) -> Result<Option<(u32, u32)>> {
+        let connection = open_reader(path, &Options::new(crate::Durability::Normal))?;
+        let found = schema.found(&connection)?;
+        Ok((found < schema.version()).then_some((found, schema.version())))
+    }
+
     /// Opens the writer's transaction; waits while another is open.
     ///
     /// # Errors

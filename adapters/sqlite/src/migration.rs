@@ -27,21 +27,29 @@ impl Schema {
     /// If the file is another's or newer, or an upgrade fails: the file stays as it was then.
     pub(crate) fn migrate(&self, connection: &mut Connection) -> Result<()> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found > 0 {
-            self.expect_own(&transaction)?;
-        }
+        let found = self.found(&transaction)?;
         match found.checked_sub(1) {
             None => transaction.execute_batch(self.newest)?,
             Some(done) => {
-                let missing = self.upgrades.get(done as usize..);
-                let missing = missing.ok_or(Error::TooNew { found, known: self.version() })?;
+                let missing = self.upgrades.get(done as usize..).unwrap_or_default();
                 missing.iter().try_for_each(|upgrade| transaction.execute_batch(upgrade))?;
             }
         }
         transaction.pragma_update(None, "application_id", self.application_id)?;
         transaction.pragma_update(None, "user_version", self.version())?;
         Ok(transaction.commit()?)
+    }
+
+    /// The version that the file has; 0 if it is empty.
+    ///
+    /// # Errors
+    /// If it is another service's, or newer than this.
+    pub(crate) fn found(&self, connection: &Connection) -> Result<u32> {
+        let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found > 0 {
+            self.expect_own(connection)?;
+        }
+        if found > self.version() { Err(Error::TooNew { found, known: self.version() }) } else { Ok(found) }
     }
 
     fn expect_own(&self, connection: &Connection) -> Result<()> {

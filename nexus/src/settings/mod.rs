@@ -155,6 +155,16 @@ pub(crate) fn join(layers: Vec<Layer>) -> Result<Loaded<Settings>, Error> {
 }
 
 impl Settings {
+    /// How full text works.
+    pub(crate) fn text_options(&self) -> nexus_tantivy::Options {
+        nexus_tantivy::Options {
+            budget: self.social.search.budget.duration(),
+            memory: self.social.search.memory.count(),
+            variants: self.social.search.variants.count(),
+            ..nexus_tantivy::Options::default()
+        }
+    }
+
     /// Every address that is listened on.
     pub(crate) fn binds(&self) -> impl Iterator<Item = Bind> + '_ {
         [Some(self.server.bind), self.social.bind, self.server.metrics_bind].into_iter().flatten()

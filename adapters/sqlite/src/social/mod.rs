@@ -53,6 +53,23 @@ impl SocialStore {
         Ok(Self { database, keys: Mutex::default() })
     }
 
+    /// The version of the file at `path` and the program's, if the file is older. Changes nothing.
+    ///
+    /// # Errors
+    /// If the file can't be read, is another's, or was written by a newer program.
+    pub fn pending(path: &Path) -> Result<Option<(u32, u32)>> {
+        Database::pending(path, &SCHEMA)
+    }
+
+    /// Clears what deletions left in the write-ahead log, if anything is there and no reader needs it. To be
+    /// called now and then.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn scrub(&self) -> Result<()> {
+        self.database.scrub()
+    }
+
     /// Writes one consistent copy to `to`, while writing goes on.
     ///
     /// # Errors

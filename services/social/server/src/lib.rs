@@ -4,9 +4,11 @@
 pub mod api;
 pub mod blobs;
 pub mod config;
+pub mod jobs;
 pub mod journal;
 pub mod live;
 mod refusal;
+pub mod service;
 pub mod shared;
 pub mod source;
 pub mod statics;

@@ -1,0 +1,68 @@
+//! `nexus db backup`: one consistent copy, also while Nexus runs.
+//!
+//! Files of users are never changed once they are there, so they are linked where the disk allows it: before the
+//! database is copied, so that none is missed that is deleted meanwhile, and again afterwards, so that none is
+//! missed that its rows name. Full text is copied first: it may be behind the database, never ahead of it.
+
+use crate::{
+    failure::{Exit, Failure, Outcome},
+    settings::Settings,
+    social::open_store,
+};
+use std::{fs, io, path::Path};
+
+/// How often the copy of the full text is begun anew when files vanish under it.
+const TRIES: usize = 5;
+
+/// What the full text's directory holds besides data.
+const LOCKS: &str = ".lock";
+
+pub(super) fn run(settings: &Settings, to: &Path) -> Outcome {
+    if !settings.social_database().exists() {
+        return Err(Failure::new(Exit::Failed, "there is nothing to copy yet"));
+    }
+    fs::create_dir(to).map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", to.display())))?;
+    let store = open_store(settings)?;
+    copy_full_text(&settings.full_text(), &to.join("search"))?;
+    copy_tree(&settings.files(), &to.join("files"))?;
+    store.backup(&to.join("social.sqlite"))?;
+    copy_tree(&settings.files(), &to.join("files"))?;
+    println!("{} is a whole copy: run `nexus --data-dir {}`", to.display(), to.display());
+    Ok(())
+}
+
+/// Copies the full text while its files may be replaced. Where that fails again and again it is left out: it is
+/// built anew at the next start.
+fn copy_full_text(from: &Path, to: &Path) -> io::Result<()> {
+    for _ in 0..TRIES {
+        match copy_tree(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::remove_dir_all(to)?,
+            outcome => return outcome,
+        }
+    }
+    Ok(())
+}
+
+/// Links or copies what is below `from` and not below `to` yet.
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type()?.is_dir() {
+            true if is_hidden(&source) => {}
+            true => copy_tree(&source, &target)?,
+            false if target.exists() || source.to_string_lossy().ends_with(LOCKS) => {}
+            false => fs::hard_link(&source, &target).or_else(|_| fs::copy(&source, &target).map(drop))?,
+        }
+    }
+    Ok(())
+}
+
+/// Directories of what is still arriving.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}

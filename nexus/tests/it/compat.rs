@@ -1,0 +1,47 @@
+//! Called `nexusd`, with the files and commands of Pubky Nexus.
+
+use crate::program::{Program, command, printed};
+use nexus_fake_homeserver::FakeHomeserver;
+use std::{fs, os::unix::process::CommandExt as _, path::Path, process::Command};
+
+fn nexusd(directory: &Path) -> Command {
+    let mut command = command(directory);
+    command.arg0("nexusd");
+    command
+}
+
+#[tokio::test]
+async fn its_configuration_starts() {
+    let (directory, homeserver) = (tempfile::tempdir().unwrap(), FakeHomeserver::start().await.unwrap());
+    let config = format!(
+        "[api]\npublic_ip = '127.0.0.1'\npublic_addr = '127.0.0.1:0'\n[watcher]\nhomeserver = '{}'\nevents_limit = 50\nwatcher_sleep = 50\nsomething_new = 1\n[stack]\nlog_level = 'info'\n[stack.db]\nredis = 'redis://127.0.0.1:6379'\n",
+        homeserver.url()
+    );
+    fs::write(directory.path().join("config.toml"), config).unwrap();
+    let user = "8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo";
+    homeserver.put(user, "/pub/pubky.app/profile.json", r#"{"name":"Ada"}"#);
+    let mut start = nexusd(directory.path());
+    start.arg("-c").arg(directory.path());
+    let program = Program::spawn(start);
+    program.until(&format!("/v0/user/{user}/details"), |status, _| status == 200).await;
+    program.stop();
+    assert!(directory.path().join("data").is_dir());
+}
+
+#[test]
+fn its_commands_are_understood() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| nexusd(directory.path()).arg("-c").arg(directory.path()).args(arguments).output();
+    for arguments in [
+        &["jobs", "list"][..],
+        &["db", "mock", "--mock-type", "redis", "--users", "5", "--posts", "5", "--yes"],
+        &["db", "migration", "run"],
+        &["db", "migration", "check"],
+        &["db", "clear", "--yes"],
+    ] {
+        let output = run(arguments).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", printed(&output));
+    }
+    let output = run(&["db", "migration", "new", "x"]).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
+}

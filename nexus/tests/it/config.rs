@@ -1,0 +1,62 @@
+//! Configuration as an operator meets it.
+
+use crate::program::{command, printed, run};
+use std::fs;
+
+#[test]
+fn the_printed_file_is_valid() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = run(directory.path(), ["config"]);
+    fs::write(directory.path().join("nexus.toml"), &file.stdout).unwrap();
+    let checked = run(directory.path(), ["config", "check"]);
+    assert_eq!((checked.status.code(), printed(&checked).as_str()), (Some(0), "the configuration is valid\n"));
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_exit_code_2() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("n.toml"), "[server]\nbnd = ':1'\n[social.watcher]\nevents_limit = 1001\n")
+        .unwrap();
+    let checked = run(directory.path(), ["--config", "n.toml", "config", "check"]);
+    assert_eq!(checked.status.code(), Some(2));
+    let told = printed(&checked);
+    assert!(told.contains("n.toml: unknown key `server.bnd`, did you mean `server.bind`?"), "{told}");
+    assert!(told.contains("`social.watcher.events_limit` = 1001: out of range (wanted: number, 1 to 1000)"), "{told}");
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let checked = run(directory.path(), ["config", "check", "--config", "missing.toml"]);
+    assert_eq!(checked.status.code(), Some(2));
+    assert!(printed(&checked).contains("missing.toml can't be read"), "{}", printed(&checked));
+}
+
+#[test]
+fn the_environment_is_read_and_strange_names_only_warn() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut check = command(directory.path());
+    check.args(["config", "check"]).env("NEXUS_PORT", "tcp://10.0.0.1").env("NEXUS__SERVER__LOG_LEVEL", "warn");
+    let checked = check.output().unwrap();
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(printed(&checked).contains("warning: the environment variable NEXUS_PORT means nothing here"));
+    let checked = check.env("NEXUS__SERVER__PORT", "1").output().unwrap();
+    assert_eq!(checked.status.code(), Some(2));
+    assert!(printed(&checked).contains("NEXUS__SERVER__PORT: unknown key `server.port`"), "{}", printed(&checked));
+}
+
+#[test]
+fn a_schedule_must_be_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let checked = run(directory.path(), ["config", "check", "--set", "jobs.trust-recompute.cron=every day"]);
+    assert_eq!(checked.status.code(), Some(2));
+    assert!(printed(&checked).contains("jobs.trust-recompute.cron"), "{}", printed(&checked));
+}
+
+#[test]
+fn the_tables_of_names_are_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(printed(&run(directory.path(), ["config", "--env"])).contains("NEXUS_BIND       server.bind"));
+    assert!(printed(&run(directory.path(), ["config", "--flags"])).contains("--homeserver"));
+    assert!(printed(&run(directory.path(), ["config", "--reference"])).starts_with("# Configuration"));
+}

@@ -1,0 +1,15 @@
+//! The real binary as a process, on free ports, with fake homeservers: what an operator and a client see.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod cli;
+mod compat;
+mod config;
+mod doctor;
+mod erase;
+mod kill;
+mod network;
+mod program;
+mod serve;
+mod stop;
+mod transfer;
