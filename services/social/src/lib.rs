@@ -6,8 +6,9 @@
 //! - [`decide`] turns one verified event and the stored state into [`Effects`](effects::Effects), purely;
 //! - [`writer`] does so for a group of inputs, and lets nobody know before it is durable;
 //! - [`store`] is the port that keeps them, in one transaction for a group;
-//! - `index` applies them in memory, and answers every [`query`] with a [`view`].
-//! - [`export`] and [`import`] carry it all from one instance to another, a line for each object.
+//! - [`index`] applies them in memory, and answers every [`query`] with a [`view`];
+//! - [`export`] and [`import`] carry it all from one instance to another, a line for each object;
+//! - [`trust`] ranks users by who is followed by whom, and [`mock`] makes networks up to try all this with.
 //!
 //! No tokio, no HTTP, no SQL and no clock: time is handed in, the hands are in `nexus-social-server`, and
 //! backends are in `adapters/`.
@@ -20,6 +21,7 @@ pub mod import;
 pub mod index;
 pub mod input;
 mod line;
+pub mod mock;
 pub mod model;
 pub mod notification;
 pub mod query;
@@ -31,5 +33,6 @@ mod score;
 pub mod search;
 mod shape;
 pub mod store;
+pub mod trust;
 pub mod view;
 pub mod writer;

@@ -12,6 +12,7 @@ use crate::{
     query::{Depth, Order, Page, Reach, Relation, Timeframe, UserQuery, UserSource},
     row::{Label, PostKey, UserState},
     score,
+    trust::FollowGraph,
     view::UserHit,
 };
 use hashbrown::{HashMap, HashSet};
@@ -163,6 +164,15 @@ impl Index {
         let body = &self.users[at(user)];
         let newest = [body.roots.last(), body.replies.last()].into_iter().flatten();
         newest.map(|post| Timestamp::from_millis(self.columns.posts[at(post)].time)).max()
+    }
+
+    /// Who follows whom, copied.
+    pub(crate) fn follow_graph(&self) -> FollowGraph {
+        let mut graph = FollowGraph::default();
+        for (id, body) in self.columns.users.iter().zip(&self.users) {
+            graph.push(*id, body.following.ids());
+        }
+        graph
     }
 
     /// A shortest chain of follows, searched from both ends: each step takes the smaller side further.

@@ -1,0 +1,50 @@
+//! Trust scores as a table for the operator.
+
+use crate::read::Read;
+use nexus_pubky::PubkyId;
+use std::fmt::Write;
+
+const HEAD: &str =
+    "id,name,score,followers,following,friends,posts,replies,tagged,tags,unique_tags,bookmarks,collections\n";
+
+/// The highest scores as CSV (RFC 4180 with bare line feeds), one user a line, at most `limit` of them.
+pub fn report(read: &dyn Read, scores: &[(PubkyId, f64)], limit: usize) -> String {
+    let mut text = HEAD.to_owned();
+    for (id, score) in scores.iter().take(limit) {
+        let name = read.user(id).map(|user| quoted(&user.name)).unwrap_or_default();
+        let n = read.user_counts(id).unwrap_or_default();
+        let numbers = [n.followers, n.following, n.friends, n.posts, n.replies, n.tagged, n.tags, n.unique_tags];
+        let _ = write!(text, "{id},{name},{score:e}");
+        for number in numbers.into_iter().chain([n.bookmarks, n.collections]) {
+            let _ = write!(text, ",{number}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A field that nothing in it can leave.
+fn quoted(field: &str) -> String {
+    format!("\"{}\"", field.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{index::Index, model::History};
+
+    #[test]
+    fn a_line_has_a_name_a_score_and_ten_numbers() {
+        let mut history = History::new(5, 4);
+        history.by_ref().take(60).for_each(drop);
+        let index = Index::of_rows(history.model().rows());
+        let scores: Vec<_> = history.users().iter().map(|user| (*user, 0.25)).collect();
+        let text = report(&index, &scores, 3);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines.iter().all(|line| line.split(',').count() == 13), "{text}");
+        assert!(lines[1].starts_with(&format!("{},", history.users()[0])), "{text}");
+        assert!(lines[1].contains(",2.5e-1,"), "{text}");
+        assert_eq!(quoted("a \"b\", c"), "\"a \"\"b\"\", c\"");
+    }
+}
