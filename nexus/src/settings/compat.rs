@@ -130,7 +130,7 @@ impl File<'_> {
             As::Millis => Value::from(format!("{}ms", number())),
             As::Seconds => Value::from(format!("{}s", number())),
             As::List => Value::Array(vec![value.clone()]),
-            As::Home => Value::from(self.from_home(value.as_str().unwrap_or_default())),
+            As::Home => Value::from(self.at_home(value.as_str().unwrap_or_default())),
             As::Pairs => pairs(value),
             As::WhenTrue(text) if value.as_bool() == Some(true) => literal(text),
             As::WhenTrue(_) => return,
@@ -142,7 +142,7 @@ impl File<'_> {
         self.layer.moved(self.schema, &self.path, ours, &moved);
     }
 
-    fn from_home(&self, path: &str) -> String {
+    fn at_home(&self, path: &str) -> String {
         match (path.strip_prefix("~/"), &self.home) {
             (Some(rest), Some(home)) => home.join(rest).display().to_string(),
             _ => path.to_owned(),
