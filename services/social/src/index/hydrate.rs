@@ -3,13 +3,13 @@
 use super::{
     Index,
     body::{Parent, Post, Ties},
-    columns::{at, kind_of, kind_slot},
+    columns::{at, kind_of},
     links::Links,
 };
 use crate::{
     query::{Depth, TagWindow},
     read::TaggerScope,
-    row::{PostKey, PostKind},
+    row::PostKey,
     shape,
     view::{
         BookmarkView, PostCounts, PostDetails, PostRelationships, PostView, Relationship, Thread, ThreadReply,
@@ -55,13 +55,11 @@ impl Index {
     /// Bookmarks of posts that are not collections now. The kind of a kept post may change at any time.
     fn count_bookmarks(&self, user: u32) -> u32 {
         let Some(kept) = &self.users[at(user)].bookmarks else { return 0 };
-        let shelf = kind_slot(&PostKind::Collection);
-        let is_collection = |post: &u32| {
-            let facts = &self.columns.posts[at(*post)];
-            facts.known && facts.kind == shelf
+        let collections = match kept.list.members() {
+            Some(posts) => usize::try_from(posts.intersection_len(&self.collections)).unwrap_or(usize::MAX),
+            None => kept.list.ids().filter(|post| self.collections.contains(*post)).count(),
         };
-        let collections = kept.list.ids().filter(is_collection).count();
-        u32::try_from(kept.list.len() - collections).unwrap_or(u32::MAX)
+        u32::try_from(kept.list.len().saturating_sub(collections)).unwrap_or(u32::MAX)
     }
 
     pub(super) fn view_user(&self, user: u32, viewer: Option<&PubkyId>, depth: Option<Depth>) -> Option<UserView> {

@@ -40,6 +40,7 @@ use hashbrown::HashMap;
 use nexus_pubky::PubkyId;
 use ranks::Ranks;
 use resources::Resources;
+use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long the index looks for a cheap way to an answer before it takes another one. Answers don't depend on it.
@@ -70,6 +71,8 @@ pub struct Index {
     files: HashMap<FileKey, Box<FileRow>>,
     ranks: Ranks,
     effort: Effort,
+    /// Known posts that are collections.
+    collections: RoaringBitmap,
     /// Active users by lower-case name.
     names: BTreeMap<Box<str>, BTreeSet<PubkyId>>,
     /// Active users by key.

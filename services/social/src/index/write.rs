@@ -102,8 +102,14 @@ impl Index {
     fn count_collection(&mut self, post: u32, kind: &PostKind) {
         let facts = &self.columns.posts[at(post)];
         let was = facts.known && facts.kind == kind_slot(&PostKind::Collection);
+        let is = *kind == PostKind::Collection;
         let count = &mut self.users[at(facts.author)].collections;
-        *count = step(*count, was, *kind == PostKind::Collection);
+        *count = step(*count, was, is);
+        if is {
+            self.collections.insert(post);
+        } else {
+            self.collections.remove(post);
+        }
     }
 
     pub(super) fn remove_post(&mut self, key: &PostKey) {
