@@ -119,7 +119,7 @@ impl Index {
         let Some(user) = self.columns.user(user) else { return Vec::new() };
         let mut around = Around::new(self, user, *reach);
         let start = query.timeframe.start(query.now).millis();
-        let mut uses = match around.members(4 * self.effort.find_users) {
+        let mut uses = match around.members(self.effort.find_users) {
             Some(members) => self.uses_of(&members, start),
             None => self.hottest_around(&mut around, query, start),
         };

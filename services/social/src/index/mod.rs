@@ -48,6 +48,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Effort {
     /// Links that may be followed to name everybody around a user; beyond that users are tested one by one.
     pub find_users: usize,
+    /// Posts that are looked at before a set of authors is named.
+    pub trial: usize,
     /// Entries of a list that are always read before another list is tried.
     pub patience: usize,
     /// How many times the length of that other list are read before.
@@ -56,7 +58,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { find_users: 1024, patience: 2048, persistence: 4 }
+        Self { find_users: 1024, trial: 256, patience: 2048, persistence: 4 }
     }
 }
 

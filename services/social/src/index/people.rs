@@ -18,7 +18,7 @@ use crate::{
 use hashbrown::{HashMap, HashSet};
 use nexus_model::Timestamp;
 use nexus_pubky::PubkyId;
-use std::{borrow::Borrow, ops::Bound};
+use std::{borrow::Borrow, collections::BTreeSet, ops::Bound};
 
 /// A key among keys that are looked up by their first letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,17 +97,19 @@ impl Index {
         let posts = |body: &User| body.roots.len() + body.replies.len();
         let fits =
             |id: &u32| posts(&self.users[at(*id)]) >= score::RECOMMENDED_POSTS as usize && !following.contains(*id);
-        let mut candidates: Vec<u32> = match around.members(8 * self.effort.find_users) {
-            Some(mut near) => {
-                near.retain(|id| self.columns.standing[at(*id)].shown && fits(id));
-                near.sort_unstable_by(|a, b| self.columns.by_standing(FOLLOWED, *b, *a));
-                near
-            }
-            None => {
-                let ranked = self.ranks.users[FOLLOWED].iter(Order::Descending);
-                ranked.filter(|id| fits(id) && around.contains(*id)).take(score::CANDIDATES).collect()
-            }
-        };
+        let walk = self.ranks.users[FOLLOWED].iter(Order::Descending);
+        let first = walk.clone().take(self.effort.patience).filter(|id| fits(id) && around.contains(*id));
+        let mut candidates: Vec<u32> = first.take(score::CANDIDATES).collect();
+        if candidates.len() < score::CANDIDATES {
+            candidates = match around.members(8 * self.effort.find_users) {
+                Some(mut near) => {
+                    near.retain(|id| self.columns.standing[at(*id)].shown && fits(id));
+                    near.sort_unstable_by(|a, b| self.columns.by_standing(FOLLOWED, *b, *a));
+                    near
+                }
+                None => walk.filter(|id| fits(id) && around.contains(*id)).take(score::CANDIDATES).collect(),
+            };
+        }
         candidates.truncate(score::CANDIDATES);
         Dice::new(seed).shuffle(&mut candidates);
         self.ids(candidates.into_iter().take(limit))
@@ -145,13 +147,39 @@ impl Index {
             let page = carriers(*label).skip(page.skip).take(page.limit);
             return page.map(|(count, id)| hit((*count as usize, *id))).collect();
         }
-        let mut scores: HashMap<PubkyId, usize> = HashMap::new();
-        for (count, id) in labels.into_iter().flat_map(carriers) {
-            *scores.entry(*id).or_default() += *count as usize;
-        }
-        let mut ranked: Vec<_> = scores.into_iter().map(|(id, score)| (score, id)).collect();
-        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        let wanted = page.skip.saturating_add(page.limit);
+        let ranked = self.tagged_most(&labels, wanted);
         ranked.into_iter().skip(page.skip).take(page.limit).map(hit).collect()
+    }
+
+    /// The users with most taggers over several labels: the lists of all labels are read side by side until
+    /// nobody further down can have more (Fagin, Lotem, Naor: Optimal aggregation algorithms for middleware, 2001).
+    fn tagged_most(&self, labels: &[u32], wanted: usize) -> Vec<(usize, PubkyId)> {
+        let mut walks: Vec<_> = labels.iter().map(|label| self.labels[at(*label)].users.iter().rev()).collect();
+        let mut seen = HashSet::new();
+        let mut best = BTreeSet::new();
+        loop {
+            let heads: Vec<_> = walks.iter_mut().filter_map(Iterator::next).collect();
+            for (_, id) in heads.iter().filter(|(_, id)| self.is_shown(id)) {
+                if seen.insert(*id) {
+                    best.insert((self.taggers_over(id, labels), *id));
+                }
+            }
+            while best.len() > wanted {
+                best.pop_first();
+            }
+            let highest: usize = heads.iter().map(|(count, _)| *count as usize).sum();
+            let is_full = best.len() == wanted && best.first().is_none_or(|least| least.0 > highest);
+            if heads.is_empty() || is_full {
+                return best.into_iter().rev().collect();
+            }
+        }
+    }
+
+    fn taggers_over(&self, id: &PubkyId, labels: &[u32]) -> usize {
+        let groups = self.columns.user(id).map(|user| &self.users[at(user)].tags);
+        let taggers = groups.into_iter().flat_map(|groups| labels.iter().filter_map(|label| groups.get(*label)));
+        taggers.map(|group| group.taggers.len()).sum()
     }
 
     fn is_shown(&self, id: &PubkyId) -> bool {

@@ -84,18 +84,6 @@ impl<'a> Around<'a> {
         }
         Some(all.iter().collect())
     }
-
-    /// About which part of all users is around this one. A guess, for planning.
-    pub(super) fn share(&self) -> f64 {
-        let all = self.index.users.len().max(1);
-        let body = &self.index.users[at(self.user)];
-        let members = match self.reach {
-            Reach::Relation(Relation::Followers) => body.followers.len(),
-            Reach::Relation(_) | Reach::Wot(Depth::ONE) => body.following.len(),
-            Reach::Wot(_) => usize::try_from(self.near.len()).unwrap_or(all).saturating_mul(8),
-        };
-        (members.min(all) as f64 / all as f64).max(1e-6)
-    }
 }
 
 fn within(links: &Links, limit: usize) -> Option<Vec<u32>> {

@@ -323,7 +323,12 @@ impl<'a> Quiz<'a> {
 fn effort(seed: u64) -> Effort {
     let mut dice = Dice::new(seed);
     let some = |dice: &mut Dice| [0, 1, 3, 10, 1000][dice.below(5)];
-    Effort { find_users: some(&mut dice), patience: some(&mut dice), persistence: dice.below(2) }
+    Effort {
+        find_users: some(&mut dice),
+        trial: some(&mut dice),
+        patience: some(&mut dice),
+        persistence: dice.below(2),
+    }
 }
 
 proptest! {

@@ -19,6 +19,11 @@ impl<'a> Bounds<'a> {
         Self { order: query.order, range: query.range, after: query.after.as_ref() }
     }
 
+    /// True if reading begins at the end of the list.
+    pub(super) fn is_open(&self) -> bool {
+        self.after.is_none() && self.range == ScoreRange::default()
+    }
+
     /// How an entry stands to the one to go on after; `None` if there is no such place.
     fn to_after(&self, columns: &Columns, score: i64, post: u32) -> Option<Ordering> {
         let after = self.after?;

@@ -40,14 +40,9 @@ impl Authors<'_> {
         }
     }
 
-    /// About which part of all users they are. A guess, for planning.
-    pub(super) fn share(&self) -> f64 {
-        match self {
-            Self::All => 1.0,
-            Self::One(_) => 1e-6,
-            Self::Around(around) => around.share(),
-            Self::Domain(domain) => domain.share(),
-        }
+    /// True if they are many, and not everybody.
+    pub(super) const fn is_set(&self) -> bool {
+        matches!(self, Self::Around(_) | Self::Domain(_))
     }
 }
 
@@ -94,11 +89,6 @@ impl<'a> Domain<'a> {
         users.dedup();
         users.retain(|user| self.contains(*user));
         Some(users)
-    }
-
-    fn share(&self) -> f64 {
-        let all = self.index.users.len().max(1) as f64;
-        (self.carriers() as f64 / all).clamp(1e-6, 1.0)
     }
 }
 

@@ -34,7 +34,10 @@ impl<'a> Merge<'a> {
     pub(super) fn new(columns: &'a Columns, lists: &[&'a Sorted<u32>], bounds: &Bounds<'_>, sorting: Sorting) -> Self {
         let is_before = |post: &u32| bounds.is_before(columns, score(columns, *post, sorting), *post);
         let heads = lists.iter().filter_map(|list| {
-            let mut rest = list.walk(list.place(is_before), bounds.order);
+            let mut rest = match bounds.is_open() {
+                true => list.iter(bounds.order),
+                false => list.walk(list.place(is_before), bounds.order),
+            };
             let post = rest.next()?;
             Some(Head { columns, order: bounds.order, score: score(columns, post, sorting), post, rest })
         });

@@ -47,17 +47,34 @@ pub(super) fn score(columns: &Columns, post: u32, sorting: Sorting) -> i64 {
 impl<'a> Plan<'a> {
     /// Reads the stream from the cheapest lists.
     pub(super) fn run(mut self) -> Vec<Ranked> {
-        let mut sources = self.sources();
+        let mut share = 1.0;
+        if self.filter.authors.is_set() {
+            match self.trial() {
+                Ok(page) => return page,
+                Err(found) => share = found,
+            }
+        }
+        let mut sources = self.sources(share);
         sources.sort_by(|a, b| a.estimate.total_cmp(&b.estimate));
         let Some(first) = sources.first() else { return Vec::new() };
-        let smallest = sources.iter().skip(1).min_by_key(|source| source.size);
         let effort = self.index.effort;
+        let smallest = sources.iter().skip(1).min_by_key(|source| source.size);
         let patience = smallest.map_or(usize::MAX, |other| effort.patience.max(effort.persistence * other.size));
         match (self.read(first, patience), smallest) {
-            (Some(page), _) => page,
-            (None, Some(other)) => self.read(other, usize::MAX).unwrap_or_default(),
-            (None, None) => Vec::new(),
+            (Ok(page), _) => page,
+            (Err(_), Some(other)) => self.read(other, usize::MAX).unwrap_or_default(),
+            (Err(_), None) => Vec::new(),
         }
+    }
+
+    /// Walks a little way along everybody's posts. A set of users often is in it soon enough; if not, the part
+    /// of the posts that were theirs says how to go on.
+    fn trial(&mut self) -> Result<Vec<Ranked>, f64> {
+        let sources = self.common_sources();
+        let shortest = sources.iter().filter(|source| source.in_order).min_by_key(|source| source.size);
+        let steps = self.index.effort.trial;
+        let lists = shortest.map(|source| source.lists.as_slice()).unwrap_or_default();
+        self.walk(lists, steps).map_err(|found| (found as f64 + 0.5) / (steps as f64 + 1.0))
     }
 
     /// Reads the stream from one list that is in its order.
@@ -70,35 +87,36 @@ impl<'a> Plan<'a> {
         self.select(posts.into_iter())
     }
 
-    fn read(&mut self, source: &Source<'a>, patience: usize) -> Option<Vec<Ranked>> {
+    fn read(&mut self, source: &Source<'a>, patience: usize) -> Result<Vec<Ranked>, usize> {
         if source.in_order {
             self.walk(&source.lists, patience)
         } else {
-            Some(self.select(source.lists.iter().flat_map(|list| list.iter(Order::Ascending))))
+            Ok(self.select(source.lists.iter().flat_map(|list| list.iter(Order::Ascending))))
         }
     }
 
-    /// Goes along lists that are in order. `None` if it takes more than `patience` steps.
-    fn walk(&mut self, lists: &[&'a Sorted<u32>], patience: usize) -> Option<Vec<Ranked>> {
+    /// Goes along lists that are in order. After more than `patience` steps it gives up, with the number of
+    /// posts that it found.
+    fn walk(&mut self, lists: &[&'a Sorted<u32>], patience: usize) -> Result<Vec<Ranked>, usize> {
         let columns = &self.index.columns;
         let mut page = Vec::new();
-        let (mut passed, mut last) = (0, None);
+        let (mut found, mut last) = (0, None);
         for (steps, (score, post)) in Merge::new(columns, lists, &self.bounds, self.sorting).enumerate() {
             if page.len() == self.page.limit || self.bounds.is_past(score) {
                 break;
             }
-            if steps > patience {
-                return None;
+            if steps >= patience {
+                return Err(found);
             }
             if last.replace(post) == Some(post) || !self.filter.wants(post) {
                 continue;
             }
-            passed += 1;
-            if passed > self.page.skip {
+            found += 1;
+            if found > self.page.skip {
                 page.push(Ranked { post: columns.key(post), score });
             }
         }
-        Some(page)
+        Ok(page)
     }
 
     /// Looks through all posts and sorts those that are wanted.
@@ -118,37 +136,44 @@ impl<'a> Plan<'a> {
         page.map(|(score, post)| Ranked { post: columns.key(post), score }).collect()
     }
 
-    fn sources(&mut self) -> Vec<Source<'a>> {
+    /// The lists that hold the stream whoever writes in it: everybody's, and those of its labels.
+    fn common_sources(&self) -> Vec<Source<'a>> {
         let index = self.index;
-        let by_time = self.sorting == Sorting::Timeline;
-        let shelves = if by_time { &index.ranks.timeline } else { &index.ranks.engagement };
-        let replies = self.filter.replies;
-        let all: Vec<_> = shelves.iter().take(if replies == Replies::With { 2 * KINDS } else { KINDS }).collect();
-        let kinds = self.filter.kinds;
-        let network = (0..).zip(&all).filter(|(slot, _)| kinds & (1 << (slot % KINDS)) != 0).map(|(_, list)| *list);
-        let labels = self.filter.tags.iter().map(|label| &index.labels[at(*label)].posts);
-        let authors = self.filter.authors.members(index.effort.find_users);
-        let written = authors.map(|authors| authors.into_iter().map(|author| &index.users[at(author)].roots).collect());
-
-        let total = size(&all).max(1) as f64;
-        let mut sources = vec![Source::new(network.collect(), true)];
-        let mut matching = sources[0].size as f64;
+        let mut sources = vec![Source::new(self.shelves(), true)];
         if !self.filter.tags.is_empty() {
-            let source = Source::new(labels.collect(), by_time);
-            matching *= (source.size as f64 / total).min(1.0);
+            let labels = self.filter.tags.iter().map(|label| &index.labels[at(*label)].posts);
+            sources.push(Source::new(labels.collect(), self.sorting == Sorting::Timeline));
+        }
+        sources
+    }
+
+    /// Everybody's posts of the kinds that are wanted.
+    fn shelves(&self) -> Vec<&'a Sorted<u32>> {
+        let ranks = &self.index.ranks;
+        let by_time = self.sorting == Sorting::Timeline;
+        let shelves = if by_time { &ranks.timeline } else { &ranks.engagement };
+        let kinds = if self.filter.replies == Replies::With { 2 * KINDS } else { KINDS };
+        let wanted = shelves.iter().take(kinds).enumerate();
+        let wanted = wanted.filter(|(slot, list)| self.filter.kinds & (1 << (slot % KINDS)) != 0 && list.len() > 0);
+        wanted.map(|(_, list)| list).collect()
+    }
+
+    /// Every list that holds the stream. `share` is about the part of the others' posts that its authors wrote.
+    fn sources(&mut self, share: f64) -> Vec<Source<'a>> {
+        let index = self.index;
+        let mut sources = self.common_sources();
+        let total: usize = index.ranks.timeline.iter().map(Sorted::len).sum();
+        let tagged = sources.get(1).map_or(1.0, |labels| (labels.size as f64 / total.max(1) as f64).min(1.0));
+        let mut matching = sources[0].size as f64 * tagged * share;
+        if let Some(authors) = self.filter.authors.members(index.effort.find_users) {
+            let lists = authors.into_iter().map(|author| &index.users[at(author)].roots).filter(|list| list.len() > 0);
+            let source = Source::new(lists.collect(), self.sorting == Sorting::Timeline);
+            let wanted_kinds = sources[0].size as f64 / total.max(1) as f64;
+            matching = source.size as f64 * tagged * wanted_kinds;
             sources.push(source);
         }
-        let share = match written {
-            Some(lists) => {
-                let source = Source::new(lists, by_time);
-                let share = source.size as f64 / total;
-                sources.push(source);
-                share
-            }
-            None => self.filter.authors.share(),
-        };
         let wanted = (self.page.skip + self.page.limit) as f64;
-        let part = (wanted / (matching * share).max(1e-3)).min(1.0);
+        let part = (wanted / matching.max(1e-3)).min(1.0);
         sources.iter_mut().for_each(|source| source.reckon(part));
         sources
     }
@@ -164,9 +189,9 @@ impl<'a> Source<'a> {
     }
 
     /// Lists in order are read until enough is found, others are read whole. Beginning a list costs about as
-    /// much as four steps.
+    /// much as eight steps.
     fn reckon(&mut self, part: f64) {
         let steps = if self.in_order { self.size as f64 * part } else { self.size as f64 };
-        self.estimate = steps + 4.0 * self.lists.len() as f64;
+        self.estimate = steps + 8.0 * self.lists.len() as f64;
     }
 }
