@@ -52,7 +52,7 @@ impl Writer {
         let mut verdicts = Vec::with_capacity(group.len());
         let mut effects = Vec::new();
         for input in group {
-            let (decided, verdict) = decide(&*transaction, &self.policy, input, now)?;
+            let (decided, verdict) = decide(transaction.state(), &self.policy, input, now)?;
             if decided != Effects::default() {
                 transaction.apply(&decided)?;
                 effects.push(decided);

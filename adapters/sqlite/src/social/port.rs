@@ -3,14 +3,12 @@
 use super::{SocialStore, session::Session};
 use crate::Group;
 use nexus_model::{Action, Seq, Timestamp};
-use nexus_pubky::{HashId, PubkyId, ResourceId};
+use nexus_pubky::{HashId, PubkyId};
 use nexus_social::{
     effects::{Effects, RetryRow, SourceCursor, SourceLog},
     notification::{Notification, Notified},
     query::{Page, ScoreRange},
-    row::{
-        Bookmark, Edge, FileKey, FileRow, HostRow, Label, PostKey, PostRow, ResourceRow, Tag, Target, UserEdge, UserRow,
-    },
+    row::{HostRow, Tag},
     store::{Result, State, Store, Stored, StoredChange, Transaction, value},
 };
 use rusqlite::{Connection, params};
@@ -186,6 +184,10 @@ struct Draft<'a> {
 }
 
 impl Transaction for Draft<'_> {
+    fn state(&self) -> &dyn State {
+        &self.session
+    }
+
     fn apply(&mut self, effects: &Effects) -> Result<()> {
         self.removes |= effects.changes.iter().any(|change| change.action != Action::Create);
         Ok(self.session.apply_effects(effects, &mut self.last)?)
@@ -198,37 +200,6 @@ impl Transaction for Draft<'_> {
         }
         Ok(self.last)
     }
-}
-
-/// Reads go to the group's own session.
-macro_rules! state_of_session {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
-        impl State for Draft<'_> {
-            $(fn $name(&self, $($arg: $type),*) -> Result<$result> { self.session.$name($($arg),*) })*
-        }
-    };
-}
-
-state_of_session! {
-    user(id: &PubkyId) -> Option<UserRow>;
-    is_referenced(id: &PubkyId) -> bool;
-    post(key: &PostKey) -> Option<PostRow>;
-    file(key: &FileKey) -> Option<FileRow>;
-    resource(id: &ResourceId) -> Option<ResourceRow>;
-    host(user: &PubkyId) -> Option<HostRow>;
-    follow(from: &PubkyId, to: &PubkyId) -> Option<UserEdge>;
-    mute(from: &PubkyId, to: &PubkyId) -> Option<UserEdge>;
-    bookmark(user: &PubkyId, post: &PostKey) -> Option<Bookmark>;
-    bookmark_by_id(user: &PubkyId, id: &HashId) -> Option<Bookmark>;
-    tag(tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Option<Tag>;
-    tag_on(tagger: &PubkyId, target: &Target, label: &Label, app: Option<&str>) -> Option<Tag>;
-    other_tag(tag: &Tag) -> Option<Tag>;
-    edges_from_post(key: &PostKey) -> Vec<Edge>;
-    edges_to_post(key: &PostKey) -> Vec<Edge>;
-    notification(receiver: &PubkyId, key: &str) -> Option<Notified>;
-    retry(uri: &str) -> Option<RetryRow>;
-    waiting_for(uri: &str, limit: usize) -> Vec<RetryRow>;
-    cursor(log: &SourceLog) -> Option<u64>;
 }
 
 #[cfg(test)]

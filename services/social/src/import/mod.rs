@@ -196,7 +196,7 @@ impl Importer {
                 break;
             };
             let taken = match text {
-                Ok(text) => self.line(&*group, pass, text)?,
+                Ok(text) => self.line(group.state(), pass, text)?,
                 Err(reason) => first_time(pass, reason),
             };
             match taken {

@@ -10,12 +10,10 @@ use crate::{
     effects::{Effects, RetryRow, SourceCursor, SourceLog},
     notification::{Notification, Notified},
     query::{Page, ScoreRange},
-    row::{
-        Bookmark, Edge, FileKey, FileRow, HostRow, Label, PostKey, PostRow, ResourceRow, Tag, Target, UserEdge, UserRow,
-    },
+    row::{HostRow, Tag},
 };
 use nexus_model::{Seq, Timestamp};
-use nexus_pubky::{HashId, PubkyId, ResourceId};
+use nexus_pubky::{HashId, PubkyId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Everything in memory, gone with the process.
@@ -44,6 +42,10 @@ struct Group<'a> {
 }
 
 impl Transaction for Group<'_> {
+    fn state(&self) -> &dyn State {
+        &*self.draft
+    }
+
     fn apply(&mut self, effects: &Effects) -> Result<()> {
         Arc::make_mut(&mut self.draft).apply(effects);
         Ok(())
@@ -159,34 +161,4 @@ impl Store for Memory {
         all.into_iter().for_each(sink);
         Ok(())
     }
-}
-
-macro_rules! state_of_draft {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
-        impl State for Group<'_> {
-            $(fn $name(&self, $($arg: $type),*) -> Result<$result> { self.draft.$name($($arg),*) })*
-        }
-    };
-}
-
-state_of_draft! {
-    user(id: &PubkyId) -> Option<UserRow>;
-    is_referenced(id: &PubkyId) -> bool;
-    post(key: &PostKey) -> Option<PostRow>;
-    file(key: &FileKey) -> Option<FileRow>;
-    resource(id: &ResourceId) -> Option<ResourceRow>;
-    host(user: &PubkyId) -> Option<HostRow>;
-    follow(from: &PubkyId, to: &PubkyId) -> Option<UserEdge>;
-    mute(from: &PubkyId, to: &PubkyId) -> Option<UserEdge>;
-    bookmark(user: &PubkyId, post: &PostKey) -> Option<Bookmark>;
-    bookmark_by_id(user: &PubkyId, id: &HashId) -> Option<Bookmark>;
-    tag(tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Option<Tag>;
-    tag_on(tagger: &PubkyId, target: &Target, label: &Label, app: Option<&str>) -> Option<Tag>;
-    other_tag(tag: &Tag) -> Option<Tag>;
-    edges_from_post(key: &PostKey) -> Vec<Edge>;
-    edges_to_post(key: &PostKey) -> Vec<Edge>;
-    notification(receiver: &PubkyId, key: &str) -> Option<Notified>;
-    retry(uri: &str) -> Option<RetryRow>;
-    waiting_for(uri: &str, limit: usize) -> Vec<RetryRow>;
-    cursor(log: &SourceLog) -> Option<u64>;
 }

@@ -136,7 +136,10 @@ pub trait Store: Send + Sync {
 }
 
 /// The writer's view: everything committed, and the open group on top of it.
-pub trait Transaction: State {
+pub trait Transaction {
+    /// What decisions may ask: everything committed, and what was applied since.
+    fn state(&self) -> &dyn State;
+
     /// Writes what an event decided. Later reads of this transaction see it.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ fn verified_lines_are_checked_like_records_and_indexed_now() {
     assert_eq!(bad.iter().map(|line| line.number).collect::<Vec<_>>(), [3, 4, 6, 7]);
     assert!(bad.iter().all(|line| line.to_string().starts_with("line ")));
     assert_eq!(summary, Summary { lines: 7, changed: 2, bad: 4 });
-    let user = store.begin().unwrap().user(&user(0)).unwrap().unwrap();
+    let user = store.begin().unwrap().state().user(&user(0)).unwrap().unwrap();
     assert_eq!((user.profile.name.as_str(), user.indexed_at.millis()), ("Ada", 5_000));
     assert_eq!(suite::rows(&store).len(), 2);
 }
@@ -112,7 +112,8 @@ fn trusted_lines_keep_their_times_states_and_homes() {
     ];
     let (_, bad) = import(&store, &lines.join("\n"), TRUSTED);
     assert_eq!(bad, []);
-    let state = store.begin().unwrap();
+    let group = store.begin().unwrap();
+    let state = group.state();
     let users = [0, 1, 2].map(|n| state.user(&user(n)).unwrap().unwrap());
     assert_eq!(users.each_ref().map(|user| user.indexed_at.millis()), [77, 8, 9]);
     assert_eq!(users.each_ref().map(|user| user.state), [UserState::Active, UserState::Stub, UserState::Deleted]);

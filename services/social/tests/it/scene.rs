@@ -84,11 +84,11 @@ impl Scene {
     }
 
     pub(crate) fn row(&self, key: PostKey) -> Option<PostRow> {
-        self.store.begin().unwrap().post(&key).unwrap()
+        self.store.begin().unwrap().state().post(&key).unwrap()
     }
 
     pub(crate) fn user_row(&self, n: u8) -> Option<UserRow> {
-        self.store.begin().unwrap().user(&user(n)).unwrap()
+        self.store.begin().unwrap().state().user(&user(n)).unwrap()
     }
 
     pub(crate) fn edges(&self) -> Vec<Edge> {

@@ -105,7 +105,7 @@ fn commit(store: &dyn Store, change: RetryChange) -> store::Result<()> {
 /// True if there was such an entry.
 fn hurry(store: &dyn Store, uri: &str, now: Timestamp) -> store::Result<bool> {
     let mut group = store.begin()?;
-    let Some(row) = group.retry(uri)? else { return Ok(false) };
+    let Some(row) = group.state().retry(uri)? else { return Ok(false) };
     let change = RetryChange::Put(RetryRow { due: now, ..row });
     group.apply(&Effects { retries: vec![change], ..Effects::default() })?;
     group.commit().map(|_| true)

@@ -93,7 +93,7 @@ pub(super) fn a_dropped_group_leaves_nothing(store: &dyn Store) {
 pub(super) fn a_group_sees_itself_and_nobody_else_does(store: &dyn Store) {
     let mut open = store.begin().unwrap();
     open.apply(&Effects { rows: vec![RowChange::PutUser(some_user(4))], ..Effects::default() }).unwrap();
-    assert_eq!(open.user(&user(4)).unwrap(), Some(some_user(4)));
+    assert_eq!(open.state().user(&user(4)).unwrap(), Some(some_user(4)));
     assert_eq!(super::rows(store), []);
     open.commit().unwrap();
     assert_eq!(super::rows(store).len(), 1);
@@ -116,8 +116,8 @@ pub(super) fn notifications_are_a_set_with_times(store: &dyn Store) {
     assert_eq!(read(ScoreRange::default(), 1, 1), [3]);
     assert_eq!(read(ScoreRange { min: 2, max: 3 }, 0, 9), [3, 2]);
     let key = told(7, 1).body.key();
-    assert_eq!(store.begin().unwrap().notification(&user(0), &key).unwrap(), Some(told(7, 1)));
-    assert_eq!(store.begin().unwrap().notification(&user(1), &key).unwrap(), None);
+    assert_eq!(store.begin().unwrap().state().notification(&user(0), &key).unwrap(), Some(told(7, 1)));
+    assert_eq!(store.begin().unwrap().state().notification(&user(1), &key).unwrap(), None);
     let mut all = Vec::new();
     store.load_notifications(&mut |n| all.push(n)).unwrap();
     assert_eq!(all.iter().filter(|n| n.receiver == user(0)).map(|n| n.time.millis()).collect::<Vec<_>>(), [2, 3, 7]);

@@ -39,18 +39,18 @@ pub(super) fn retries_come_by_their_time(store: &dyn Store) {
     assert_eq!(store.due(at(20), 9).unwrap(), [rows[1].clone(), rows[0].clone()]);
     assert_eq!(uris(&store.due(at(99), 1).unwrap()), ["a"]);
     assert_eq!(uris(&store.retries(Page { skip: 1, limit: 9 }).unwrap()), ["b", "c"]);
-    assert_eq!(store.begin().unwrap().retry("a").unwrap(), Some(rows[1].clone()));
+    assert_eq!(store.begin().unwrap().state().retry("a").unwrap(), Some(rows[1].clone()));
     change(store, vec![RetryChange::Put(retry("b", 5, None)), RetryChange::Remove("a".into())]);
     assert_eq!(uris(&store.retries(ALL).unwrap()), ["b", "c"]);
-    assert_eq!(store.begin().unwrap().retry("a").unwrap(), None);
+    assert_eq!(store.begin().unwrap().state().retry("a").unwrap(), None);
 }
 
 pub(super) fn an_arrival_makes_dependents_due(store: &dyn Store) {
     let rows = [retry("a", 50, Some("x")), retry("b", 60, Some("x")), retry("c", 70, Some("y")), retry("d", 80, None)];
     change(store, rows.iter().cloned().map(RetryChange::Put).collect());
-    assert_eq!(uris(&store.begin().unwrap().waiting_for("x", 9).unwrap()), ["a", "b"]);
-    assert_eq!(uris(&store.begin().unwrap().waiting_for("x", 1).unwrap()), ["a"]);
-    assert_eq!(store.begin().unwrap().waiting_for("d", 9).unwrap(), []);
+    assert_eq!(uris(&store.begin().unwrap().state().waiting_for("x", 9).unwrap()), ["a", "b"]);
+    assert_eq!(uris(&store.begin().unwrap().state().waiting_for("x", 1).unwrap()), ["a"]);
+    assert_eq!(store.begin().unwrap().state().waiting_for("d", 9).unwrap(), []);
     change(store, vec![RetryChange::Release { on: "x".into(), due: at(7) }]);
     assert_eq!(uris(&store.due(at(7), 9).unwrap()), ["a", "b"]);
 }
@@ -80,7 +80,7 @@ pub(super) fn cursors_are_kept_by_log(store: &dyn Store) {
     commit(store, Effects { cursors: vec![cursor(&whole, 1), cursor(&one, u64::MAX >> 1)], ..Effects::default() });
     commit(store, Effects { cursors: vec![cursor(&whole, 9)], ..Effects::default() });
     assert_eq!(store.cursor(&whole).unwrap(), Some(9));
-    assert_eq!(store.begin().unwrap().cursor(&one).unwrap(), Some(u64::MAX >> 1));
+    assert_eq!(store.begin().unwrap().state().cursor(&one).unwrap(), Some(u64::MAX >> 1));
     assert_eq!(store.cursor(&other).unwrap(), None);
     let mut all = store.cursors().unwrap();
     all.sort_by_key(|c| c.cursor);

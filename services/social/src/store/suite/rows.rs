@@ -185,7 +185,8 @@ pub(super) fn a_row_is_replaced_and_removed_by_its_identity(store: &dyn Store) {
 
 pub(super) fn lookups_find_what_load_gives(store: &dyn Store) {
     put(store, all());
-    let state = store.begin().unwrap();
+    let group = store.begin().unwrap();
+    let state = group.state();
     for row in rows(store) {
         match &row {
             Stored::User(user) => assert_eq!(state.user(&user.id).unwrap().as_ref(), Some(user)),
@@ -227,7 +228,8 @@ pub(super) fn edges_come_by_time(store: &dyn Store) {
     changes.push(RowChange::PutResource(resource()));
     changes.extend(resources.iter().cloned().map(|tag| RowChange::PutEdge(Edge::Tagged(tag))));
     put(store, changes);
-    let state = store.begin().unwrap();
+    let group = store.begin().unwrap();
+    let state = group.state();
     sort_by_time(&mut edges);
     assert_eq!(state.edges_to_post(&post).unwrap(), edges);
     assert_eq!(state.edges_from_post(&post).unwrap(), vec![]);
@@ -254,13 +256,15 @@ pub(super) fn a_reference_of_any_kind_is_seen(store: &dyn Store) {
     ];
     for edge in both {
         put(store, vec![RowChange::PutEdge(edge.clone())]);
-        let state = store.begin().unwrap();
+        let group = store.begin().unwrap();
+        let state = group.state();
         assert!(state.is_referenced(&user(2)).unwrap(), "{edge:?}");
         assert!(state.is_referenced(&user(3)).unwrap(), "{edge:?}");
         assert!(!state.is_referenced(&user(4)).unwrap(), "{edge:?}");
-        drop(state);
+        drop(group);
         put(store, vec![RowChange::RemoveEdge(edge)]);
-        let state = store.begin().unwrap();
+        let group = store.begin().unwrap();
+        let state = group.state();
         assert!(!state.is_referenced(&user(2)).unwrap() && !state.is_referenced(&user(3)).unwrap());
     }
     for (row, n) in [
@@ -269,10 +273,10 @@ pub(super) fn a_reference_of_any_kind_is_seen(store: &dyn Store) {
         (RowChange::PutHost(some_host(2, 0)), 2),
     ] {
         put(store, vec![row]);
-        assert!(store.begin().unwrap().is_referenced(&user(n)).unwrap());
+        assert!(store.begin().unwrap().state().is_referenced(&user(n)).unwrap());
     }
     put(store, vec![RowChange::PutUser(some_user(5))]);
-    assert!(!store.begin().unwrap().is_referenced(&user(5)).unwrap());
+    assert!(!store.begin().unwrap().state().is_referenced(&user(5)).unwrap());
 }
 
 pub(super) fn users_without_a_known_home_are_found(store: &dyn Store) {

@@ -49,7 +49,7 @@ fn a_mute_needs_nobody_and_tells_nobody() {
 }
 
 fn bookmark_of(scene: &Scene) -> Option<Bookmark> {
-    scene.store.begin().unwrap().bookmark(&user(1), &post_key(0, 1)).unwrap()
+    scene.store.begin().unwrap().state().bookmark(&user(1), &post_key(0, 1)).unwrap()
 }
 
 #[test]
@@ -75,5 +75,5 @@ fn only_posts_are_bookmarked() {
     let verdict = scene.put(0, Path::Bookmark("0".repeat(26).parse().unwrap()), record);
     assert_eq!(verdict, Verdict::Refused(Reason::NotAPost.name()));
     scene.post(post_key(0, 1), text("x"));
-    assert!(scene.store.begin().unwrap().is_referenced(&user(0)).unwrap());
+    assert!(scene.store.begin().unwrap().state().is_referenced(&user(0)).unwrap());
 }
