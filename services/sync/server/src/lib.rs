@@ -1,11 +1,12 @@
 //! The hands of the sync service: the thread that writes, the journal as a channel reads it, and the HTTP and
-//! WebSocket interface that existing clients know, byte for byte.
+//! WebSocket interface and the webhook that existing clients know, byte for byte.
 //!
 //! What to decide and what to store is `nexus-sync`; which store, which port and which settings is the program's
 //! choice.
 
 pub mod api;
 mod outbox;
+pub mod webhook;
 mod writer;
 
 pub use outbox::SyncOutbox;

@@ -3,7 +3,7 @@
 //! Whatever ends the connection from this side ends it without a Close frame: existing clients take one as
 //! goodbye for good, and come back only if the line simply breaks.
 
-use super::{Api, Refusal};
+use super::{Api, Delivery, Refusal};
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -36,6 +36,9 @@ pub(super) async fn open(
     State(api): State<Api>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
+    if api.delivery == Delivery::Webhook {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "websocket not available in webhook mode"));
+    }
     let upgrade = upgrade.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     Ok(upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| serve(socket, api.channel)))
 }

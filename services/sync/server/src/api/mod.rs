@@ -34,6 +34,18 @@ pub struct Api {
     pub channel: Handle<Arc<str>>,
     /// Who may ask.
     pub password: Password,
+    /// Whether events are to be had here.
+    pub delivery: Delivery,
+}
+
+/// Which way events go out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// Over `/channel`, to whoever connects.
+    #[default]
+    Channel,
+    /// By webhook: `/channel` says so.
+    Webhook,
 }
 
 impl Api {

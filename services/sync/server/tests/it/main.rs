@@ -5,3 +5,4 @@
 mod channel;
 mod routes;
 mod service;
+mod webhook;

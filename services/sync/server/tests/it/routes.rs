@@ -2,7 +2,7 @@
 
 use crate::service::{ACKNOWLEDGED, Service};
 use nexus_sync::event::Kind;
-use nexus_sync_server::api::{Health, Password};
+use nexus_sync_server::api::{Delivery, Health, Password};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -86,6 +86,13 @@ async fn numbers_and_refusals_have_the_originals_shape() {
         (StatusCode::METHOD_NOT_ALLOWED, json!({"message": "Method Not Allowed"}))
     );
     assert_eq!(get(&service, "/channel").await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn with_a_webhook_there_is_no_channel() {
+    let service = Service::start_with(Delivery::Webhook).await;
+    let refused = json!({"message": "websocket not available in webhook mode"});
+    assert_eq!(get(&service, "/channel").await, (StatusCode::BAD_REQUEST, refused));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A service that listens on a port of its own.
 
 use nexus_atproto::Did;
-use nexus_delivery::channel::{Config, Driver, Settlement};
+use nexus_delivery::channel::{Config, Driver, Handle, Settlement};
 use nexus_journal::Head;
 use nexus_model::{Seq, Timestamp};
 use nexus_runtime::{CancellationToken, Clock};
@@ -9,7 +9,7 @@ use nexus_sync::effects::Effects;
 use nexus_sync::event::{Event, Kind};
 use nexus_sync::rules::Rules;
 use nexus_sync::store::{Memory, Store};
-use nexus_sync_server::api::{Api, Password};
+use nexus_sync_server::api::{Api, Delivery, Health, Password};
 use nexus_sync_server::{SyncOutbox, start};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) channel: Handle<Arc<str>>,
     head: Arc<Head>,
     stop: CancellationToken,
     driver: JoinHandle<()>,
@@ -30,7 +31,15 @@ impl Service {
         Self::start_on(Arc::new(Memory::default()), password, settlement).await
     }
 
+    pub(crate) async fn start_with(delivery: Delivery) -> Self {
+        Self::open(Arc::new(Memory::default()), Password::new(None, Health::Guarded), ACKNOWLEDGED, delivery).await
+    }
+
     pub(crate) async fn start_on(store: Arc<dyn Store>, password: Password, settlement: Settlement) -> Self {
+        Self::open(store, password, settlement, Delivery::Channel).await
+    }
+
+    async fn open(store: Arc<dyn Store>, password: Password, settlement: Settlement, delivery: Delivery) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let head = Arc::new(Head::new(store.last().unwrap()));
         let (writer, _) = start(Arc::clone(&store), Arc::new(Rules::default()), Clock::system(), Arc::clone(&head));
@@ -41,11 +50,11 @@ impl Service {
         let stop = CancellationToken::new();
         let running = driver.run(stop.clone());
         let driver = tokio::spawn(async move { running.await.unwrap() });
-        let router = Api { store: Arc::clone(&store), writer, channel, password }.router();
+        let router = Api { store: Arc::clone(&store), writer, channel: channel.clone(), password, delivery }.router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, store, head, stop, driver }
+        Self { address, store, channel, head, stop, driver }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

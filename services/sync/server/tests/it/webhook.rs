@@ -1,0 +1,67 @@
+//! Delivery by webhook, to a server that fails at first.
+
+use crate::service::{ACKNOWLEDGED, Service};
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use nexus_runtime::CancellationToken;
+use nexus_sync::event::Kind;
+use nexus_sync_server::api::{Health, Password};
+use nexus_sync_server::webhook::Webhook;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// A server that takes events, except the first try of event 1, and tells of each try.
+async fn receiver() -> (String, mpsc::UnboundedReceiver<(u64, HeaderMap)>) {
+    let (tell, told) = mpsc::unbounded_channel();
+    let mut first = true;
+    let (failing, mut take) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some((id, answer)) = take.recv().await {
+            let answer: tokio::sync::oneshot::Sender<StatusCode> = answer;
+            let fails = id == 1 && std::mem::take(&mut first);
+            let _ = answer.send(if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::ACCEPTED });
+        }
+    });
+    let handler = move |headers: HeaderMap, body: String| {
+        let (tell, failing) = (tell.clone(), failing.clone());
+        async move {
+            let id = serde_json::from_str::<Value>(&body).unwrap()["id"].as_u64().unwrap();
+            tell.send((id, headers)).unwrap();
+            let (answer, answered) = tokio::sync::oneshot::channel();
+            failing.send((id, answer)).unwrap();
+            answered.await.unwrap()
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/hook", post(handler))).await.unwrap() });
+    (url, told)
+}
+
+#[tokio::test]
+async fn events_are_posted_until_they_are_taken_in_order() {
+    let service = Service::start(Password::new(None, Health::Guarded), ACKNOWLEDGED).await;
+    let (url, mut told) = receiver().await;
+    let webhook = Webhook { url, password: Some("s3cret".into()), user_agent: "tap/1".into() };
+    let stop = CancellationToken::new();
+    let running = webhook.run(service.channel.clone(), reqwest::Client::new(), Arc::new(|| 0), stop.clone());
+    let running = tokio::spawn(running);
+    service.append("a", Kind::Live, r#""type":"x"}"#);
+    service.append("a", Kind::Live, r#""type":"x"}"#);
+    let mut tries = Vec::new();
+    for _ in 0..3 {
+        let (id, headers) = tokio::time::timeout(Duration::from_secs(20), told.recv()).await.unwrap().unwrap();
+        assert_eq!(
+            (&headers["content-type"], &headers["user-agent"]),
+            (&"application/json".parse().unwrap(), &"tap/1".parse().unwrap())
+        );
+        assert_eq!(headers["authorization"], "Basic YWRtaW46czNjcmV0");
+        tries.push(id);
+    }
+    assert_eq!(tries, [1, 1, 2], "the second waits until the first is taken");
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
