@@ -48,7 +48,7 @@ impl Corpus {
 
     /// One of the rarer half.
     pub(crate) fn rare(&mut self) -> String {
-        self.words[self.rng.usize(WORDS / 2..)].clone()
+        self.words[self.rng.usize(WORDS / 2..WORDS)].clone()
     }
 
     /// A word of such a length, drawn by frequency, with one letter changed.
