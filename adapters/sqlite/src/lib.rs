@@ -10,6 +10,8 @@ mod error;
 mod group;
 mod migration;
 mod readers;
+#[cfg(feature = "relay")]
+pub mod relay;
 #[cfg(feature = "social")]
 pub mod social;
 #[cfg(feature = "sync")]

@@ -1,5 +1,6 @@
 //! Tests of the embedded stores, over real files.
 #![expect(clippy::unwrap_used, reason = "what fails here is a test")]
 
+mod relay;
 mod social;
 mod sync;
