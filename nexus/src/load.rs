@@ -23,6 +23,9 @@ pub(crate) fn settings(invocation: &mut Invocation) -> Outcome<Settings> {
         eprintln!("warning: {warning}");
     }
     narrow(&mut settings, invocation.cli.command.as_ref());
+    if settings.social.watcher.homeservers.is_empty() {
+        settings.social.watcher.follow_external = false;
+    }
     Ok(settings)
 }
 
@@ -59,7 +62,6 @@ fn narrow(settings: &mut Settings, command: Option<&Command>) {
         Some(Command::Api) => {
             settings.services = vec![Service::Social];
             settings.social.watcher.homeservers.clear();
-            settings.social.watcher.follow_external = false;
         }
         _ => {}
     }

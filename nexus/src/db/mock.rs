@@ -9,7 +9,6 @@ use nexus_social::{
     mock::{Network, Size},
     store::{self, Store},
 };
-use std::path::Path;
 
 /// Rows in one commit.
 const GROUP: usize = 10_000;
@@ -20,17 +19,16 @@ pub(super) fn run(settings: &Settings, mock: &Mock, agreed: Agreed) -> Outcome {
     let store = open_store(settings)?;
     let now = Clock::system().now();
     let size = Size::of(mock.users as usize, mock.posts as usize);
-    let rows = write(&*store, &Network::new(size, mock.seed, now), now)?;
-    println!("{} users and {} posts, {rows} rows in all: now run `nexus` and ask", mock.users, mock.posts);
-    print_first(&Network::new(Size::of(1, 0), mock.seed, now), Path::new("/v0/user"));
-    Ok(())
-}
-
-/// Somebody to begin with.
-fn print_first(network: &Network, path: &Path) {
+    let network = Network::new(size, mock.seed, now);
+    let rows = write(&*store, &network, now)?;
+    println!(
+        "{} users and {} posts, {rows} rows in all; run it with `nexus --homeserver '[]'`",
+        mock.users, mock.posts
+    );
     if let Some(user) = network.users().first() {
-        println!("curl http://127.0.0.1:8080{}/{user}", path.display());
+        println!("somebody to begin with: http://{}/v0/user/{user}", settings.server.bind);
     }
+    Ok(())
 }
 
 fn write(store: &dyn Store, network: &Network, now: Timestamp) -> store::Result<u64> {

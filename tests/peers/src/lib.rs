@@ -33,6 +33,7 @@ impl Nexus {
             .args(["--bind", "127.0.0.1:0", "--data-dir"])
             .arg(data)
             .args(arguments)
+            .env_remove("NEXUS_BIN")
             .stdout(Stdio::piped())
             .spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;

@@ -76,6 +76,10 @@ impl Render {
 const SECONDS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// Libraries that warn of what is ordinary, such as a key that nobody has published. A level that names them
+/// counts more.
+const QUIET: &str = "pkarr=error,mainline=error";
+
 /// Time between two rounds of the recorder's own upkeep.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -89,7 +93,7 @@ impl Telemetry {
     /// # Errors
     /// If the options don't fit, or something is installed already.
     pub fn install(options: &TelemetryOptions) -> Result<Self, TelemetryError> {
-        let filter = EnvFilter::try_new(&options.level).map_err(TelemetryError::Level)?;
+        let filter = EnvFilter::try_new(format!("{QUIET},{}", options.level)).map_err(TelemetryError::Level)?;
         let otlp = options.otlp.as_ref().map(otlp::Providers::start).transpose()?;
         let traces = otlp.as_ref().map(|providers| {
             let ours = Targets::new().with_target("nexus", Level::DEBUG);

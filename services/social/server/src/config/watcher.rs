@@ -6,7 +6,7 @@ use nexus_config::{Bounded, Size, Span, choice, section};
 section! {
     /// Following homeservers.
     pub struct Watcher {
-        /// Homeservers whose whole log is read, each by its key or base URL. `[]` follows none.
+        /// Homeservers whose whole log is read, each by its key or base URL. `[]` follows nobody at all.
         pub homeservers: Vec<HomeserverAt> = vec![HomeserverAt::production()],
         /// Users and homeservers that are never ingested or fetched from.
         pub blacklist: Vec<Key> = Vec::new(),
