@@ -10,6 +10,7 @@ mod erase;
 mod kill;
 mod network;
 mod program;
+mod readme;
 mod serve;
 mod stop;
 mod transfer;
