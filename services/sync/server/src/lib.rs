@@ -6,6 +6,7 @@
 
 pub mod api;
 mod outbox;
+pub mod spool;
 pub mod webhook;
 mod writer;
 

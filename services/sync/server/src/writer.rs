@@ -36,16 +36,9 @@ struct Queued {
 }
 
 /// The writer has stopped; nothing can be written any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the writer has stopped")]
 pub struct Stopped;
-
-impl std::fmt::Display for Stopped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the writer has stopped")
-    }
-}
-
-impl std::error::Error for Stopped {}
 
 impl WriterHandle {
     /// Hands in inputs, which share one transaction, and waits until they are durable.

@@ -5,4 +5,5 @@
 mod channel;
 mod routes;
 mod service;
+mod spool;
 mod webhook;
