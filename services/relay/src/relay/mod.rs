@@ -129,7 +129,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         self.on_messages(conn, &[text]).await;
     }
 
-    /// A client sent several messages. Events that follow one another are verified and stored together; what
+    /// A client sent several messages. One call at a time for each connection. Events that follow one another are verified and stored together; what
     /// comes after them sees them stored.
     pub async fn on_messages<T: AsRef<str>>(&self, conn: ConnectionId, texts: &[T]) {
         let Some(session) = self.session(conn) else { return };
@@ -158,7 +158,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
-    /// A connection ended: nothing of it is kept.
+    /// A connection ended: nothing of it is kept. To be called when no other call for this connection is running.
     pub async fn on_close(&self, conn: ConnectionId) {
         self.sessions().remove(&conn);
         if let Err(error) = self.cache.remove_connection(conn).await {
