@@ -106,17 +106,33 @@ impl Blobs {
     pub async fn keep(&self, key: &FileKey, blob: &HashId, arrived: Arriving) -> io::Result<Option<PathBuf>> {
         let place = self.place(key, blob);
         let before = fs::metadata(&place).map_or(0, |metadata| metadata.len());
-        let size = arrived.size;
-        if self.used(&key.owner) - before.min(self.used(&key.owner)) + size > self.quota {
+        if !self.reserve(key.owner, arrived.size, before) {
             return Ok(None);
         }
-        arrived.file.sync_all().await?;
-        let directory = place.parent().map_or_else(|| self.root.clone(), Path::to_path_buf);
-        fs::create_dir_all(&directory)?;
-        fs::rename(&arrived.aside.0, &place)?;
-        fs::File::open(&directory)?.sync_all()?;
-        self.count(key.owner, |used| (used + size).saturating_sub(before));
-        Ok(Some(place))
+        let (root, to) = (self.root.clone(), place.clone());
+        let settled = arrived.file.sync_all().await;
+        let (aside, size) = (arrived.aside, arrived.size);
+        let settle = move || settle(&aside.0, &to, &root);
+        let settled = match settled {
+            Ok(()) => tokio::task::spawn_blocking(settle).await.unwrap_or_else(|panic| Err(io::Error::other(panic))),
+            failed => failed,
+        };
+        if settled.is_err() {
+            self.count(key.owner, |used| (used + before).saturating_sub(size));
+        }
+        settled.map(|()| Some(place))
+    }
+
+    /// Takes `size` bytes in place of `before` out of the owner's quota, if it has that many.
+    fn reserve(&self, owner: PubkyId, size: u64, before: u64) -> bool {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = used.entry(owner).or_default();
+        let after = (*bytes + size).saturating_sub(before);
+        let has_room = after <= self.quota;
+        if has_room {
+            *bytes = after;
+        }
+        has_room
     }
 
     /// Removes the bytes and variants of a file that is deleted or was replaced.
@@ -212,6 +228,17 @@ impl Blobs {
         }
         Ok(())
     }
+}
+
+/// Renames into place and makes the names durable, up to the root.
+fn settle(aside: &Path, place: &Path, root: &Path) -> io::Result<()> {
+    let directory = place.parent().unwrap_or(root);
+    fs::create_dir_all(directory)?;
+    fs::rename(aside, place)?;
+    for level in directory.ancestors().take_while(|level| level.starts_with(root)) {
+        fs::File::open(level)?.sync_all()?;
+    }
+    Ok(())
 }
 
 struct Kept {

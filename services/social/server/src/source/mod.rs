@@ -206,7 +206,8 @@ fn neighbourhood(watcher: &Watcher, directory: Arc<dyn Directory>) -> Result<Nei
         Networks::Allow => ChosenBy::Operator,
     };
     let blacklist = watcher.blacklist.iter().map(|key| key.0.to_string()).collect();
-    Ok(Neighbourhood::new(primaries, directory, Manners { blacklist, strangers, requests }))
+    let answer_holds = watcher.resolver_interval.duration();
+    Ok(Neighbourhood::new(primaries, directory, Manners { blacklist, strangers, requests, answer_holds }))
 }
 
 fn whole_log(

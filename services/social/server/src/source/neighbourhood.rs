@@ -15,9 +15,13 @@ use nexus_social::{
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::{OnceCell, watch},
+    time::Instant,
+};
 
 /// What ingestion knows of users and their homeservers.
 pub(crate) struct Neighbourhood {
@@ -27,7 +31,9 @@ pub(crate) struct Neighbourhood {
     blacklist: HashSet<String>,
     strangers: ChosenBy,
     requests: usize,
+    answer_holds: Duration,
     homes: RwLock<HashMap<PubkyId, Home>>,
+    lookups: Mutex<HashMap<PubkyId, Arc<Lookup>>>,
     others: RwLock<HashMap<Arc<str>, Arc<Homeserver>>>,
     changed: watch::Sender<u64>,
 }
@@ -37,6 +43,15 @@ struct Home {
     homeserver: Arc<str>,
     standing: Standing,
 }
+
+/// One question to the directory, shared by everybody who has it at the same time and for a while after.
+struct Lookup {
+    since: Instant,
+    found: OnceCell<Result<Option<PubkyId>, DirectoryError>>,
+}
+
+/// How many answers are kept at once, at least.
+const ANSWERS: usize = 10_000;
 
 /// How sure a mapping is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +70,8 @@ pub(crate) struct Manners {
     pub(crate) strangers: ChosenBy,
     /// Requests to one homeserver at once.
     pub(crate) requests: usize,
+    /// How long the directory's answer for a user without a mapping is used.
+    pub(crate) answer_holds: Duration,
 }
 
 /// Whether a homeserver may speak for a user.
@@ -70,9 +87,10 @@ pub(crate) enum Voice {
 
 impl Neighbourhood {
     pub(crate) fn new(primaries: Vec<Arc<Homeserver>>, directory: Arc<dyn Directory>, manners: Manners) -> Self {
-        let Manners { blacklist, strangers, requests } = manners;
-        let (homes, others) = (RwLock::default(), RwLock::default());
-        Self { primaries, directory, blacklist, strangers, requests, homes, others, changed: watch::Sender::new(0) }
+        let Manners { blacklist, strangers, requests, answer_holds } = manners;
+        let (homes, lookups, others) = (RwLock::default(), Mutex::default(), RwLock::default());
+        let changed = watch::Sender::new(0);
+        Self { primaries, directory, blacklist, strangers, requests, answer_holds, homes, lookups, others, changed }
     }
 
     /// Reads the stored mappings.
@@ -102,9 +120,17 @@ impl Neighbourhood {
     fn set(&self, user: PubkyId, home: Home) {
         let mut homes = self.homes.write().unwrap_or_else(PoisonError::into_inner);
         let before = homes.insert(user, home.clone());
-        if before.is_none_or(|before| before.homeserver != home.homeserver || before.standing != home.standing) {
+        drop(homes);
+        let is_same = |old: &Home| old.homeserver == home.homeserver && old.standing == home.standing;
+        let is_outside = |home: &Home| !self.is_primary(&home.homeserver);
+        // Newcomers of configured homeservers are no news to those who follow the others.
+        if !before.as_ref().is_some_and(is_same) && (is_outside(&home) || before.as_ref().is_some_and(is_outside)) {
             self.changed.send_modify(|version| *version += 1);
         }
+    }
+
+    fn is_primary(&self, name: &str) -> bool {
+        self.primaries.iter().any(|primary| &*primary.name == name)
     }
 
     fn home(&self, user: &PubkyId) -> Option<Home> {
@@ -147,12 +173,29 @@ impl Neighbourhood {
         if homeserver.authority == Authority::Configured {
             return Ok(Voice::Heard);
         }
-        let Some(found) = self.directory.homeserver_of(user).await? else { return Ok(Voice::Unknown) };
+        let Some(found) = self.look_up(user).await? else { return Ok(Voice::Unknown) };
         if found.as_str() != &*homeserver.name {
             return Ok(Voice::Foreign);
         }
         self.set(*user, Home { homeserver: Arc::clone(&homeserver.name), standing: Standing::Seen });
         Ok(Voice::Heard)
+    }
+
+    /// What the directory says of a user, asked at most once in a while: an unknown user's history may be long.
+    async fn look_up(&self, user: &PubkyId) -> Result<Option<PubkyId>, DirectoryError> {
+        let lookup = {
+            let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+            if lookups.len() >= ANSWERS {
+                lookups.retain(|_, lookup| lookup.since.elapsed() < self.answer_holds);
+            }
+            let fresh = || Arc::new(Lookup { since: Instant::now(), found: OnceCell::new() });
+            let lookup = lookups.entry(*user).or_insert_with(fresh);
+            if lookup.since.elapsed() >= self.answer_holds {
+                *lookup = fresh();
+            }
+            Arc::clone(lookup)
+        };
+        lookup.found.get_or_init(|| self.directory.homeserver_of(user)).await.clone()
     }
 
     /// Where a user lives now: on a configured homeserver that knows them, else where pkarr says.
@@ -199,7 +242,7 @@ impl Neighbourhood {
                 users.entry(Arc::clone(&home.homeserver)).or_default().push(*user);
             }
         }
-        users.retain(|name, _| self.primaries.iter().all(|primary| primary.name != *name));
+        users.retain(|name, _| !self.is_primary(name));
         let mut found: Vec<_> = users.into_iter().collect();
         found.sort_by_key(|(_, users)| std::cmp::Reverse(users.len()));
         let readable = found.into_iter().filter_map(|(name, mut users)| {

@@ -21,7 +21,7 @@ use nexus_pubky::{Malformed, PubkyId, StreamEvent, StreamParser};
 use nexus_runtime::CancellationToken;
 use nexus_social::{
     effects::{SourceCursor, SourceLog},
-    store::Store,
+    store::{self, Store},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -39,6 +39,9 @@ const HISTORY_ENDS: Duration = Duration::from_millis(300);
 
 /// A stream that is silent for this long is opened anew: the other side may be gone without a word.
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
+
+/// Most bytes of a stream without an event in them; keep-alives are far fewer.
+const POINTLESS: usize = 1 << 20;
 
 /// A run that lasted this long was a good one, however it ended.
 const GOOD_RUN: Duration = Duration::from_secs(60);
@@ -190,7 +193,7 @@ impl OneHomeserver {
             }
             let pause = match ended {
                 Ok(ended) => self.pause_after(ended),
-                Err(halt @ (Halt::Writer(_) | Halt::Store(_))) => {
+                Err(halt @ (Halt::Writer(_) | Halt::Store(store::Error::Damaged(_) | store::Error::TooNew { .. }))) => {
                     return if stop.is_cancelled() { Ok(()) } else { Err(halt) };
                 }
                 Err(halt) => self.wait_after(&halt, backoff.failed()),
@@ -215,7 +218,8 @@ impl OneHomeserver {
         measure::rejected(match halt {
             Halt::Unreachable(error) => error.reason(),
             Halt::Log(reason) => reason,
-            _ => "disk",
+            Halt::Store(_) => "store",
+            Halt::Disk(_) | Halt::Writer(_) => "disk",
         });
         tracing::warn!(homeserver = %self.streams.at.name, error = %halt, ?pause, "an external homeserver is left alone");
         pause
@@ -282,7 +286,7 @@ impl Streams {
             answer => answer?,
         };
         let (steps, carried) = mpsc::channel(1);
-        let telling = Telling { at: &self.at, cursors, live: false }.tell(answer, steps);
+        let telling = Telling { at: &self.at, cursors, live: false, pointless: 0 }.tell(answer, steps);
         let carrying = self.all.carrier.carry(&self.at, carried, Unwatched);
         let (told, carried) = tokio::join!(telling, carrying);
         carried?;
@@ -328,6 +332,8 @@ struct Telling<'a> {
     cursors: BTreeMap<PubkyId, u64>,
     /// Whether history has ended.
     live: bool,
+    /// Bytes since the last event.
+    pointless: usize,
 }
 
 impl Telling<'_> {
@@ -335,6 +341,10 @@ impl Telling<'_> {
         let mut parser = StreamParser::default();
         while let Some(piece) = self.piece(&mut answer).await? {
             let told = parser.feed(&piece);
+            self.pointless = if told.iter().any(Result::is_ok) { 0 } else { self.pointless + piece.len() };
+            if self.pointless > POINTLESS {
+                return Err(Halt::Log("stream_without_events"));
+            }
             let steps_told = self.steps(told)?;
             if !steps_told.is_empty() && steps.send(steps_told).await.is_err() {
                 return Ok(());

@@ -13,7 +13,7 @@ use nexus_pubky::Page;
 use nexus_runtime::CancellationToken;
 use nexus_social::{
     effects::{SourceCursor, SourceLog},
-    store::Store,
+    store::{self, Store},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
@@ -55,6 +55,7 @@ impl WholeLog {
             let pause = match halt {
                 Halt::Unreachable(error) => self.wait_after(error.reason(), &error),
                 Halt::Disk(error) => self.wait_after("disk", &error),
+                Halt::Store(store::Error::Backend(error)) => self.wait_after("store", &error),
                 halt => return if stop.is_cancelled() { Ok(()) } else { Err(halt) },
             };
             tokio::select! {

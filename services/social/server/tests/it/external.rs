@@ -166,6 +166,7 @@ async fn a_stream_whose_cursors_go_backwards() {
 async fn streams_without_end_sense_or_patience() {
     for how in [
         Misbehaviour::EndlessBody,
+        Misbehaviour::Body(Bytes::from(": nothing\n\n".repeat(200_000))),
         Misbehaviour::Body(Bytes::from_static(b"event: PUT\ndata: \xff\n\n")),
         Misbehaviour::Status(500),
         Misbehaviour::Reset,

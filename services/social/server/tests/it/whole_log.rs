@@ -148,6 +148,24 @@ async fn a_homeserver_by_key_speaks_only_for_those_who_live_there() {
 }
 
 #[tokio::test]
+async fn a_long_history_of_an_unknown_user_is_one_question() {
+    let (at, ground) = (FakeHomeserver::start().await.unwrap(), Ground::new());
+    ground.signposts.is_at(90, at.address());
+    ground.signposts.lives_at(1, 90);
+    for n in 1..40 {
+        at.post(3, n, "who am I");
+    }
+    at.profile(1, "ann");
+    let mut by_key = watcher(&[]);
+    by_key.homeservers = vec![HomeserverAt::Key(key(90))];
+    by_key.resolver_interval = nexus_config::Span::of(600_000);
+    let world = ground.start(by_key);
+    eventually("caught up", || world.readiness.is_ready()).await;
+    assert_eq!((ground.retries().len(), ground.signposts.asked()), (39, 2), "one question for each user");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn the_blacklist_is_never_fetched_from() {
     let (at, ground) = (FakeHomeserver::start().await.unwrap(), Ground::new());
     at.profile(1, "banned");

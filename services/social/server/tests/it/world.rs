@@ -22,7 +22,10 @@ use nexus_social_server::{
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -84,6 +87,7 @@ impl Writes for FakeHomeserver {
 #[derive(Default)]
 pub(crate) struct Signposts {
     homes: Mutex<HashMap<PubkyId, PubkyId>>,
+    asked: AtomicUsize,
     routes: Mutex<HashMap<PubkyId, SocketAddr>>,
 }
 
@@ -96,6 +100,11 @@ impl Signposts {
         self.homes.lock().unwrap().remove(&key(user));
     }
 
+    /// How often somebody asked where a user lives.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn is_at(&self, homeserver: u8, address: SocketAddr) {
         self.routes.lock().unwrap().insert(key(homeserver), address);
     }
@@ -103,6 +112,7 @@ impl Signposts {
 
 impl Directory for Signposts {
     fn homeserver_of<'a>(&'a self, user: &'a PubkyId) -> BoxFuture<'a, Result<Option<PubkyId>, DirectoryError>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         let found = self.homes.lock().unwrap().get(user).copied();
         async move { Ok(found) }.boxed()
     }
