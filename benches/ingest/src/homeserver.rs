@@ -34,6 +34,11 @@ impl Homeserver {
         BufReader::new(out).read_line(&mut url)?;
         Ok(Self { child, url: url.trim().to_owned() })
     }
+
+    /// The process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Homeserver {

@@ -3,6 +3,7 @@
 //!
 //! `cargo build --release -p nexus-fake-homeserver -p nexus-bench-ingest && target/release/nexus-bench-ingest`
 
+mod cpu;
 mod homeserver;
 mod latency;
 mod pipeline;
@@ -48,7 +49,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let data = arguments.data.unwrap_or_else(|| temporary.path().to_owned());
     let pipeline = pipeline::Pipeline::start(&data, &homeserver.url, arguments.fetches)?;
     let took = pipeline.caught_up().await;
+    let spent = [std::process::id(), homeserver.process()].map(|process| cpu::time_of(process).unwrap_or_default());
     report(arguments.events, took, &pipeline)?;
+    println!("processor time: pipeline {:.2?}, homeserver and its making of the log {:.2?}", spent[0], spent[1]);
     let mut times = latency::measure(&homeserver.url, &pipeline, arguments.writes, arguments.pause).await?;
     times.sort_unstable();
     let at =

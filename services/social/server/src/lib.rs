@@ -12,5 +12,8 @@ pub mod service;
 pub mod shared;
 pub mod source;
 pub mod statics;
+mod sweep;
 pub mod text;
 pub mod writer;
+
+pub use sweep::sweep_orphans;

@@ -1,12 +1,26 @@
 //! The writer's thread: order, groups, back-pressure, and its end.
 
 use crate::world::{Ground, key, watcher};
-use nexus_model::Timestamp;
+use nexus_model::{Seq, Timestamp};
+use nexus_pubky::{HashId, PubkyId};
+use nexus_runtime::Clock;
 use nexus_social::{
-    effects::{SourceCursor, SourceLog},
+    effects::{RetryRow, SourceCursor, SourceLog},
     input::{Input, Verdict},
-    row::HostRow,
-    store::Store,
+    notification::{Notification, Notified},
+    query::{Page, ScoreRange},
+    row::{HostRow, Tag},
+    store::{self, Memory, Store, Stored, StoredChange, Transaction},
+    writer::Writer,
+};
+use nexus_social_server::{
+    blobs::Blobs,
+    source::Followups,
+    writer::{Grouping, Stopped, WriterHandle, WriterParts, WriterThread, start},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::SeqCst},
 };
 
 fn hosted(n: u8) -> Input {
@@ -47,4 +61,76 @@ async fn a_cursor_that_goes_backwards_is_refused() {
     world.writer.ask(read(5)).await.unwrap();
     assert!(matches!(world.writer.ask(read(4)).await, Ok(Verdict::Refused(_))));
     world.stop().await;
+}
+
+/// A store whose first transactions fail.
+struct Failing {
+    inner: Memory,
+    failures: AtomicU32,
+}
+
+macro_rules! passed_on {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        impl Store for Failing {
+            fn begin(&self) -> store::Result<Box<dyn Transaction + '_>> {
+                let left = self.failures.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+                if left.is_ok() { Err(store::Error::Backend("the disk sulks".into())) } else { self.inner.begin() }
+            }
+
+            $(fn $name(&self, $($argument: $type),*) -> store::Result<$result> { self.inner.$name($($argument),*) })*
+        }
+    };
+}
+
+passed_on! {
+    load(sink: &mut dyn FnMut(Stored)) -> Seq;
+    last() -> Seq;
+    oldest() -> Seq;
+    changes(after: Seq, limit: usize) -> Vec<StoredChange>;
+    expire_changes(before: Timestamp) -> u64;
+    notifications(receiver: &PubkyId, range: ScoreRange, page: Page) -> Vec<Notification>;
+    log(cursor: u64, limit: usize) -> Vec<String>;
+    cursor(log: &SourceLog) -> Option<u64>;
+    cursors() -> Vec<SourceCursor>;
+    due(now: Timestamp, limit: usize) -> Vec<RetryRow>;
+    retries(page: Page) -> Vec<RetryRow>;
+    dead_letters(page: Page) -> Vec<RetryRow>;
+    tag(tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Option<Tag>;
+    hosts(before: Timestamp, limit: usize) -> Vec<HostRow>;
+    unresolved(before: Timestamp, after: Option<&PubkyId>, limit: usize) -> Vec<PubkyId>;
+    load_notifications(sink: &mut dyn FnMut(Notified)) -> ();
+}
+
+/// A writer on such a store.
+fn failing(failures: u32) -> (Arc<Failing>, WriterHandle, WriterThread, tempfile::TempDir) {
+    let store = Arc::new(Failing { inner: Memory::new(), failures: AtomicU32::new(failures) });
+    let files = tempfile::tempdir().unwrap();
+    let parts = WriterParts {
+        writer: Writer::new(Arc::default()),
+        store: Arc::<Failing>::clone(&store),
+        blobs: Arc::new(Blobs::open(files.path(), 0).unwrap()),
+        clock: Clock::system(),
+        publish: Box::new(|_| {}),
+        followups: Followups::pair().0,
+    };
+    let (handle, thread) = start(parts, Grouping { queue: 8, group: 4 }).unwrap();
+    (store, handle, thread, files)
+}
+
+#[tokio::test]
+async fn a_group_survives_a_store_that_fails_for_a_moment() {
+    let (store, handle, thread, _files) = failing(2);
+    assert!(matches!(handle.ask(read(1)).await, Ok(Verdict::Done { .. })));
+    drop(handle);
+    thread.ended().await.unwrap();
+    assert_eq!(store.cursor(&SourceLog::Homeserver("x".into())).unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_good_stops_everything_loudly() {
+    let (store, handle, thread, _files) = failing(u32::MAX);
+    assert_eq!(handle.ask(read(1)).await, Err(Stopped));
+    assert!(matches!(thread.ended().await, Err(store::Error::Backend(_))));
+    assert_eq!(handle.send(read(2)).await, Err(Stopped));
+    assert_eq!(store.cursors().unwrap(), []);
 }
