@@ -1,5 +1,6 @@
 //! The whole of ingestion as the program runs it: sources, writer, SQLite, index.
 
+use nexus_http::Readiness;
 use nexus_runtime::{Clock, Tasks};
 use nexus_social::{
     index::{Index, Published},
@@ -13,7 +14,7 @@ use nexus_social::{
 use nexus_social_server::{
     blobs::Blobs,
     config::{HomeserverAt, Pkarr, Social, Watcher},
-    source::{Followups, PkarrDirectory, Readiness, SourceParts, Sources},
+    source::{Followups, PkarrDirectory, SourceParts, Sources},
     writer::{Grouping, WriterHandle, WriterParts, WriterThread},
 };
 use nexus_sqlite::social::SocialStore;
@@ -56,7 +57,7 @@ impl Pipeline {
             followups: followups.clone(),
         };
         let (writer, thread) = nexus_social_server::writer::start(parts, grouping)?;
-        let watcher = watcher(homeserver, fetches)?;
+        let (watcher, readiness) = (watcher(homeserver, fetches)?, Readiness::default());
         let sources = Sources::build(SourceParts {
             directory: Arc::new(PkarrDirectory::new(&watcher)),
             watcher,
@@ -65,8 +66,9 @@ impl Pipeline {
             blobs,
             clock: Clock::system(),
             followups: (followups, told),
+            readiness: readiness.clone(),
         })?;
-        let (readiness, tasks, began) = (sources.readiness(), Tasks::new(), Instant::now());
+        let (tasks, began) = (Tasks::new(), Instant::now());
         sources.run(&tasks);
         Ok(Self { began, store, index, readiness, tasks, writer, thread })
     }
