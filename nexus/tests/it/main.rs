@@ -7,6 +7,7 @@ mod compat;
 mod config;
 mod doctor;
 mod erase;
+mod jobs;
 mod kill;
 mod network;
 mod program;

@@ -7,18 +7,18 @@ mod upkeep;
 use crate::{
     api::{self, Assembly, Swagger},
     blobs::Blobs,
-    config::{Api, RateLimit, Social},
+    config::Social,
     journal::StoreJournal,
     live,
     shared::Shared,
-    source::{self, Followups, PkarrDirectory, SourceParts, Sources},
-    statics::{self, ImageLimits},
+    source::{self, Followups, FollowupsTold, Ingestor, PkarrDirectory, SourceParts, Sources},
+    statics,
     text::TextReader,
     writer::{self, Grouping, WriterHandle, WriterParts, WriterThread},
 };
 use axum::Router;
 use nexus_delivery::Tail;
-use nexus_http::{AdminToken, ApiKeyConfig, BucketConfig, Layers, Paths, RateLimitConfig, RateLimiter, Readiness};
+use nexus_http::{AdminToken, Paths, RateLimiter, Readiness};
 use nexus_journal::{Head, Journal};
 use nexus_runtime::{Clock, Tasks};
 use nexus_social::{
@@ -26,7 +26,7 @@ use nexus_social::{
     row::Label,
     search::FullText,
     store::{self, Store},
-    writer::Writer,
+    writer::{Committed, Writer},
 };
 use std::{io, path::PathBuf, sync::Arc};
 use upkeep::Upkeep;
@@ -96,48 +96,19 @@ impl Service {
     /// # Errors
     /// If anything it stands on can't be opened or read.
     pub async fn build(parts: Parts, progress: impl FnMut(u64) + Send + 'static) -> Result<Self, BuildError> {
-        let Parts { config, store, text, files, admin, readiness, clock } = parts;
-        let blobs = Arc::new(Blobs::open(&files, config.blob_quota.get())?);
-        let (index, head) = load(&store, progress).await?;
+        let blobs = Arc::new(Blobs::open(&parts.files, parts.config.blob_quota.get())?);
+        let (index, head) = load(&parts.store, progress).await?;
         let (index, head) = (Arc::new(Published::new(index)), Arc::new(Head::new(head)));
         let followups = Followups::pair();
-        let (writer, thread) = writer::start(
-            WriterParts {
-                writer: Writer::new(Arc::new(config.policy())),
-                store: Arc::clone(&store),
-                blobs: Arc::clone(&blobs),
-                clock: clock.clone(),
-                publish: publisher(&index, &head),
-                followups: followups.0.clone(),
-            },
-            Grouping { queue: config.queue.count(), group: config.group_limit.count() },
-        )?;
-        let source_parts = SourceParts {
-            watcher: config.watcher.clone(),
-            store: Arc::clone(&store),
-            writer: writer.clone(),
-            blobs: Arc::clone(&blobs),
-            directory: Arc::new(PkarrDirectory::new(&config.watcher)),
-            clock: clock.clone(),
-            followups,
-            readiness,
-        };
-        let sources = blocking(move || Sources::build(source_parts)).await?;
-        let journal: Arc<dyn Journal> = Arc::new(StoreJournal::new(Arc::clone(&store), head));
-        let tail = Tail::open(Arc::clone(&journal), Arc::new(live::Social), config.live.limits()).await?;
-        let shared = Shared {
-            index: Arc::clone(&index) as _,
-            store: Arc::clone(&store),
-            text: Arc::clone(&text),
-            ingest: Arc::new(sources.ingestor()),
-            clock: clock.clone(),
-            moderated: config.moderated_tags.iter().map(|label| Label::from_valid(&label.to_lowercase())).collect(),
-            files,
-        };
-        let router = router(&config.api, Arc::new(shared), admin, &tail, (&index, &blobs), &clock)?;
-        let upkeep =
-            Upkeep { store: Arc::clone(&store), index: Arc::clone(&index), blobs, clock, keep: config.keep_changes };
-        let text = TextReader::new(text, store, journal, config.search.pace());
+        let (writer, thread) = parts.start_writer(&blobs, &followups.0, publisher(&index, &head))?;
+        let sources = parts.sources(&blobs, &writer, followups);
+        let sources = blocking(move || Sources::build(sources)).await?;
+        let journal: Arc<dyn Journal> = Arc::new(StoreJournal::new(Arc::clone(&parts.store), head));
+        let limits = parts.config.live.limits();
+        let tail = Tail::open(Arc::clone(&journal), Arc::new(live::Social), limits).await?;
+        let router = parts.router(&index, &blobs, &tail, sources.ingestor())?;
+        let upkeep = parts.upkeep(&index, blobs);
+        let text = TextReader::new(parts.text, parts.store, journal, parts.config.search.pace());
         Ok(Self { router, sources, writer: thread, tail, text, upkeep, operator: Operator { index, writer } })
     }
 
@@ -179,7 +150,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 /// What is committed is applied to the index; only then does the head move, so that whoever hears of a change
 /// finds it.
-fn publisher(index: &Arc<Published>, head: &Arc<Head>) -> Box<dyn FnMut(nexus_social::writer::Committed) + Send> {
+fn publisher(index: &Arc<Published>, head: &Arc<Head>) -> Box<dyn FnMut(Committed) + Send> {
     let (index, head) = (Arc::clone(index), Arc::clone(head));
     Box::new(move |committed| {
         index.publish(&committed.effects);
@@ -187,62 +158,68 @@ fn publisher(index: &Arc<Published>, head: &Arc<Head>) -> Box<dyn FnMut(nexus_so
     })
 }
 
-fn router(
-    config: &Api,
-    shared: Arc<Shared>,
-    admin: AdminToken,
-    tail: &Tail,
-    (index, blobs): (&Arc<Published>, &Arc<Blobs>),
-    clock: &Clock,
-) -> Result<Router, BuildError> {
-    let images = ImageLimits {
-        workers: config.image_workers.count(),
-        max_pixels: config.max_image_pixels.get(),
-        ..ImageLimits::default()
-    };
-    let layers = Layers {
-        body_limit: config.max_body_size.count(),
-        timeout: config.request_timeout.duration(),
-        ..Layers::default()
-    };
-    Ok(api::router(Assembly {
-        shared,
-        layers,
-        limiter: Arc::new(RateLimiter::new(&config.rate_limit.to_limits(), clock.clone())?),
-        admin,
-        live: live::routes(tail.clone()),
-        statics: statics::routes(Arc::clone(index) as _, Arc::clone(blobs), images),
-        swagger: if config.swagger { Swagger::Shown } else { Swagger::Hidden },
-    }))
-}
+impl Parts {
+    fn start_writer(
+        &self,
+        blobs: &Arc<Blobs>,
+        followups: &Followups,
+        publish: Box<dyn FnMut(Committed) + Send>,
+    ) -> io::Result<(WriterHandle, WriterThread)> {
+        let parts = WriterParts {
+            writer: Writer::new(Arc::new(self.config.policy())),
+            store: Arc::clone(&self.store),
+            blobs: Arc::clone(blobs),
+            clock: self.clock.clone(),
+            publish,
+            followups: followups.clone(),
+        };
+        writer::start(parts, Grouping { queue: self.config.queue.count(), group: self.config.group_limit.count() })
+    }
 
-impl RateLimit {
-    fn to_limits(&self) -> RateLimitConfig {
-        RateLimitConfig {
-            enabled: self.enabled,
-            default_bucket: bucket(self.default_bucket.rate.get(), self.default_bucket.burst.get()),
-            expensive_bucket: bucket(self.expensive_bucket.rate.get(), self.expensive_bucket.burst.get()),
-            max_clients: self.max_clients.count(),
-            api_keys: self.api_keys.iter().map(crate::config::ApiKey::to_key).collect(),
+    fn sources(&self, blobs: &Arc<Blobs>, writer: &WriterHandle, followups: (Followups, FollowupsTold)) -> SourceParts {
+        SourceParts {
+            watcher: self.config.watcher.clone(),
+            store: Arc::clone(&self.store),
+            writer: writer.clone(),
+            blobs: Arc::clone(blobs),
+            directory: Arc::new(PkarrDirectory::new(&self.config.watcher)),
+            clock: self.clock.clone(),
+            followups,
+            readiness: self.readiness.clone(),
         }
     }
-}
 
-fn bucket(rate: u64, burst: u64) -> BucketConfig {
-    let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    BucketConfig { rate: narrow(rate), burst: narrow(burst) }
-}
+    fn router(
+        &self,
+        index: &Arc<Published>,
+        blobs: &Arc<Blobs>,
+        tail: &Tail,
+        ingestor: Ingestor,
+    ) -> Result<Router, BuildError> {
+        let moderated = self.config.moderated_tags.iter().map(|label| Label::from_valid(&label.to_lowercase()));
+        let shared = Shared {
+            index: Arc::clone(index) as _,
+            store: Arc::clone(&self.store),
+            text: Arc::clone(&self.text),
+            ingest: Arc::new(ingestor),
+            clock: self.clock.clone(),
+            moderated: moderated.collect(),
+            files: self.files.clone(),
+        };
+        let api = &self.config.api;
+        Ok(api::router(Assembly {
+            shared: Arc::new(shared),
+            layers: api.layers(),
+            limiter: Arc::new(RateLimiter::new(&api.rate_limit.to_limits(), self.clock.clone())?),
+            admin: self.admin.clone(),
+            live: live::routes(tail.clone()),
+            statics: statics::routes(Arc::clone(index) as _, Arc::clone(blobs), api.image_limits()),
+            swagger: if api.swagger { Swagger::Shown } else { Swagger::Hidden },
+        }))
+    }
 
-impl crate::config::ApiKey {
-    fn to_key(&self) -> ApiKeyConfig {
-        let BucketConfig { rate, burst } = bucket(self.rate.get(), self.burst.get());
-        let expensive = self.expensive_rate.or(self.expensive_burst).map(|_| {
-            bucket(
-                self.expensive_rate.map_or(self.rate.get(), |rate| rate.get()),
-                self.expensive_burst.map_or(self.burst.get(), |burst| burst.get()),
-            )
-        });
-        let key = self.key.as_ref().map(|key| key.expose().to_owned());
-        ApiKeyConfig { name: self.name.clone(), key, sha256: self.sha256.clone(), rate, burst, expensive }
+    fn upkeep(&self, index: &Arc<Published>, blobs: Arc<Blobs>) -> Upkeep {
+        let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
+        Upkeep { store, index: Arc::clone(index), blobs, clock, keep: self.config.keep_changes }
     }
 }

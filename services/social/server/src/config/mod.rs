@@ -3,6 +3,7 @@
 mod api;
 mod jobs;
 mod key;
+mod limits;
 mod policy;
 mod readers;
 mod rules;
