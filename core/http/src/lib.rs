@@ -1,6 +1,6 @@
 //! One HTTP server for every service. [`Server`] owns a port: TLS, connection limits, a drain that loses no
 //! answer. [`Site`] merges the routers of several services on it and adds `/health` and `/ready`. [`Layers`],
-//! [`RateLimiter`], [`conditional`] and [`guard_admin`] are what a service puts around its own routes.
+//! [`RateLimiter`], [`conditional()`] and [`guard_admin`] are what a service puts around its own routes.
 //!
 //! Error shapes, paths and parameters belong to the services: nothing here knows what is served.
 

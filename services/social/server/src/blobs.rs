@@ -30,7 +30,7 @@ pub struct Blobs {
     next: AtomicU64,
 }
 
-/// Bytes that are arriving. They are gone when this is dropped before [`Arriving::keep`].
+/// Bytes that are arriving. They are gone when this is dropped before [`Blobs::keep`].
 #[derive(Debug)]
 pub struct Arriving {
     file: tokio::fs::File,

@@ -15,5 +15,3 @@ pub mod statics;
 mod sweep;
 pub mod text;
 pub mod writer;
-
-pub use sweep::sweep_orphans;

@@ -2,7 +2,7 @@
 //! drains it in the order of the data. It knows ports only; which backends stand behind them is the program's
 //! choice.
 
-mod upkeep;
+mod expiry;
 
 use crate::{
     api::{self, Assembly, Swagger},
@@ -13,10 +13,12 @@ use crate::{
     shared::Shared,
     source::{self, Followups, FollowupsTold, Ingestor, PkarrDirectory, SourceParts, Sources},
     statics,
+    sweep::sweep_orphans,
     text::TextReader,
     writer::{self, Grouping, WriterHandle, WriterParts, WriterThread},
 };
 use axum::Router;
+use expiry::Expiry;
 use nexus_delivery::Tail;
 use nexus_http::{AdminToken, Paths, RateLimiter, Readiness};
 use nexus_journal::{Head, Journal};
@@ -29,7 +31,6 @@ use nexus_social::{
     writer::{Committed, Writer},
 };
 use std::{io, path::PathBuf, sync::Arc};
-use upkeep::Upkeep;
 
 /// What the service stands on.
 pub struct Parts {
@@ -76,7 +77,8 @@ pub struct Service {
     writer: WriterThread,
     tail: Tail,
     text: TextReader,
-    upkeep: Upkeep,
+    expiry: Expiry,
+    blobs: Arc<Blobs>,
     operator: Operator,
 }
 
@@ -107,9 +109,10 @@ impl Service {
         let limits = parts.config.live.limits();
         let tail = Tail::open(Arc::clone(&journal), Arc::new(live::Social), limits).await?;
         let router = parts.router(&index, &blobs, &tail, sources.ingestor())?;
-        let upkeep = parts.upkeep(&index, blobs);
+        let (store, keep) = (Arc::clone(&parts.store), parts.config.keep_changes.get());
+        let expiry = Expiry { store, clock: parts.clock, keep };
         let text = TextReader::new(parts.text, parts.store, journal, parts.config.search.pace());
-        Ok(Self { router, sources, writer: thread, tail, text, upkeep, operator: Operator { index, writer } })
+        Ok(Self { router, sources, writer: thread, tail, text, expiry, blobs, operator: Operator { index, writer } })
     }
 
     /// What is served, at [`PATHS`](api::PATHS).
@@ -125,11 +128,13 @@ impl Service {
     /// Starts everything. At a stop the sources end first; the writer ends once nobody can hand it anything any
     /// more, which includes the routes that were given out.
     pub fn run(self, tasks: &Tasks) {
-        let Self { sources, writer, tail, text, upkeep, .. } = self;
+        let Self { sources, writer, tail, text, expiry, blobs, operator, .. } = self;
+        let files: Arc<dyn statics::Catalogue> = operator.index;
         tasks.spawn("social-writer", |_| writer.ended());
         tasks.spawn("social-live", |stop| tail.run(stop));
         tasks.spawn("social-text", |stop| text.run(stop));
-        tasks.spawn("social-upkeep", |stop| upkeep.run(stop));
+        tasks.spawn("social-expiry", |stop| expiry.run(stop));
+        tasks.spawn("social-sweep", |stop| sweep_orphans(blobs, files, stop));
         sources.run(tasks);
     }
 }
@@ -216,10 +221,5 @@ impl Parts {
             statics: statics::routes(Arc::clone(index) as _, Arc::clone(blobs), api.image_limits()),
             swagger: if api.swagger { Swagger::Shown } else { Swagger::Hidden },
         }))
-    }
-
-    fn upkeep(&self, index: &Arc<Published>, blobs: Arc<Blobs>) -> Upkeep {
-        let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
-        Upkeep { store, index: Arc::clone(index), blobs, clock, keep: self.config.keep_changes }
     }
 }

@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_secs(3600);
 ///
 /// # Errors
 /// Never; the type is that of tasks.
-pub async fn sweep_orphans(
+pub(crate) async fn sweep_orphans(
     blobs: Arc<Blobs>,
     catalogue: Arc<dyn Catalogue>,
     stop: CancellationToken,

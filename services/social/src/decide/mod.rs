@@ -1,7 +1,7 @@
 //! Decisions: one input and the stored state in, what it changes and what to tell its sender out.
 //!
 //! Pure, and idempotent: a record that says what is stored already changes nothing. Each kind of record has a
-//! module; what they share is a [`Draft`] that collects effects. No decision writes, fetches or reads a clock.
+//! module; what they share is a `Draft` that collects effects. No decision writes, fetches or reads a clock.
 
 mod bookmark;
 mod draft;
