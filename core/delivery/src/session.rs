@@ -45,8 +45,9 @@ impl Session {
         self.waiter.evicted.clone()
     }
 
-    /// The next frames: changes in the order of the journal, at most [`Limits::batch_bytes`](crate::Limits::batch_bytes) of them unless one
-    /// alone is larger; a beat after [`Limits::heartbeat`](crate::Limits::heartbeat) without any; or the end. `None` after the end.
+    /// The next frames: changes in the order of the journal, at most [`batch_bytes`](crate::Limits::batch_bytes) of
+    /// them unless one alone is larger; a beat after [`heartbeat`](crate::Limits::heartbeat) without any; or the
+    /// end. `None` after the end.
     ///
     /// Waiting can be given up at any point without losing a change.
     pub async fn next(&mut self) -> Option<Vec<Frame>> {
