@@ -1,0 +1,1 @@
+//! The market over HTTP: jobs, handlers and what was counted. It only reads.

@@ -1,0 +1,1 @@
+//! Write policies in a child process that speaks strfry's protocol: a line of JSON in, a line out.

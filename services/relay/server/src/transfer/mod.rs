@@ -1,0 +1,1 @@
+//! Events as lines of JSON, one a line: in and out.
