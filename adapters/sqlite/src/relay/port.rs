@@ -7,11 +7,11 @@ use super::{
     write::Writer,
 };
 use crate::{Error, Result};
-use nexus_model::Seq;
-use nexus_nostr::{EventId, Filter, Seconds, nip::nip45::HyperLogLog};
+use nexus_model::{Seq, Verified};
+use nexus_nostr::{EventId, Filter, Kind, Seconds, nip::nip45::HyperLogLog};
 use nexus_relay::{
     decide::Known,
-    market::{Job, JobQuery},
+    market::{Counter, Job, JobQuery, Tally},
     ports::{
         Count, Entry, Outcome, Page, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter,
         StorageError, StoredEvent,
@@ -155,6 +155,24 @@ impl StorageAdapter for SqliteStorage {
     async fn jobs(&self, query: &JobQuery) -> Answer<Vec<Job>> {
         self.ask(|connection| jobs(connection, query))
     }
+
+    async fn put_jobs(&self, jobs: Vec<Job>) -> Answer<()> {
+        self.write(|writer| jobs.iter().try_for_each(|job| writer.write_job(job)))
+    }
+
+    async fn market_events(&self, seq: Seq, max: usize) -> Answer<Vec<(Seq, PreparedEvent)>> {
+        self.ask(|connection| market_events(connection, seq, max))
+    }
+
+    async fn tallies(&self, day: i64) -> Answer<Vec<Tally>> {
+        self.ask(|connection| tallies(connection, day))
+    }
+
+    async fn drop_removals(&self, upto: Seq, max: usize) -> Answer<u64> {
+        let sql = "DELETE FROM removal WHERE seq IN (SELECT seq FROM removal WHERE seq <= ? ORDER BY seq LIMIT ?)";
+        let bounds = (number(upto.get()), number(max as u64));
+        self.write(|writer| writer.run_counted(sql, bounds))
+    }
 }
 
 fn is_due(connection: &Connection, now: Seconds) -> Result<bool> {
@@ -208,4 +226,36 @@ fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<Job>> {
         }
     }
     Ok(found)
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn market_events(connection: &Connection, after: Seq, max: usize) -> Result<Vec<(Seq, PreparedEvent)>> {
+    let sql = "SELECT seq, json, received_at, expires_at FROM event \
+               WHERE seq > ? AND (kind BETWEEN 5000 AND 7000 OR kind = 5) ORDER BY seq LIMIT ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((number(after.get()), number(max as u64)))?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let event = Verified::by_operator(event(&row.get::<_, String>(1)?)?);
+        let expires_at = row.get::<_, Option<i64>>(3)?.map(Seconds::new);
+        events.push((position(row.get(0)?), PreparedEvent::new(event, Seconds::new(row.get(2)?), expires_at)));
+    }
+    Ok(events)
+}
+
+fn tallies(connection: &Connection, day: i64) -> Result<Vec<Tally>> {
+    let sql = "SELECT day, kind, counter, amount FROM tally WHERE day >= ? ORDER BY day, kind, counter";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((day,))?;
+    let mut tallies = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(2)?;
+        let counter = Counter::parse(&name).ok_or_else(|| Error::Damaged(format!("counter {name:?}")))?;
+        let amount = row.get::<_, i64>(3)?.unsigned_abs();
+        tallies.push(Tally { day: row.get(0)?, kind: Kind::new(row.get(1)?), counter, amount });
+    }
+    Ok(tallies)
 }

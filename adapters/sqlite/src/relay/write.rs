@@ -152,7 +152,7 @@ impl<'a> Writer<'a> {
         self.run("DELETE FROM job_provider WHERE pubkey = ?", (author.as_bytes(),))
     }
 
-    fn write_job(&self, job: &Job) -> Result<()> {
+    pub(super) fn write_job(&self, job: &Job) -> Result<()> {
         let json = serde_json::to_string(job).map_err(|error| Error::Damaged(format!("a job: {error}")))?;
         let created_at = job.request.as_ref().map(|request| request.created_at.get());
         let customer = job.request.as_ref().map(|request| *request.customer.as_bytes());
@@ -169,9 +169,13 @@ impl<'a> Writer<'a> {
         self.run(sql, (tally.day, tally.kind.get(), tally.counter.as_str(), amount))
     }
 
+    /// Runs a statement, and gives the number of rows that it changed.
+    pub(super) fn run_counted(&self, sql: &str, row: impl Params) -> Result<u64> {
+        Ok(self.connection.prepare_cached(sql)?.execute(row)? as u64)
+    }
+
     fn run(&self, sql: &str, row: impl Params) -> Result<()> {
-        self.connection.prepare_cached(sql)?.execute(row)?;
-        Ok(())
+        self.run_counted(sql, row).map(drop)
     }
 }
 

@@ -4,9 +4,18 @@
 //! are stored in the transaction of the event that moves them, since they outlive it.
 
 mod job;
+mod rebuild;
 mod tally;
 mod validate;
 
-pub use job::{Input, Job, JobQuery, JobState, Provider};
+pub use job::{Input, Job, JobQuery, JobState, Provider, Request};
+pub use rebuild::{Rebuilt, rebuild};
 pub use tally::{Counter, Tally};
 pub use validate::{Profile, validate};
+
+use nexus_nostr::{Kind, nip::nip90};
+
+/// True for the kinds that jobs are made of: requests, results, feedback, and the deletions that cancel.
+pub const fn is_of_the_market(kind: Kind) -> bool {
+    nip90::is_request(kind) || nip90::is_result(kind) || matches!(kind, Kind::JOB_FEEDBACK | Kind::DELETION)
+}

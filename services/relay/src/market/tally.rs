@@ -28,6 +28,27 @@ pub enum Counter {
 }
 
 impl Counter {
+    /// Every counter.
+    pub const ALL: [Self; 12] = [
+        Self::Requests,
+        Self::Results,
+        Self::Feedback(Status::PaymentRequired),
+        Self::Feedback(Status::Processing),
+        Self::Feedback(Status::Error),
+        Self::Feedback(Status::Success),
+        Self::Feedback(Status::Partial),
+        Self::Cancelled,
+        Self::BidMsat,
+        Self::AmountMsat,
+        Self::LatencySeconds,
+        Self::LatencyCount,
+    ];
+
+    /// The counter of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|counter| counter.as_str() == name)
+    }
+
     /// The name on disk and in statistics.
     pub const fn as_str(self) -> &'static str {
         match self {

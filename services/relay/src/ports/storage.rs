@@ -2,7 +2,7 @@
 //! backend replaces, deletes and refuses alike.
 
 use super::{MaybeSend, MaybeSync};
-use crate::market::{Job, JobQuery};
+use crate::market::{Job, JobQuery, Tally};
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{
     Event, EventId, Filter, Kind, PublicKey, Seconds,
@@ -100,6 +100,23 @@ pub trait StorageAdapter: MaybeSend + MaybeSync {
 
     /// Jobs, the newest first, of one second the lowest id first.
     fn jobs(&self, query: &JobQuery) -> impl Future<Output = Result<Vec<Job>, StorageError>> + MaybeSend;
+
+    /// Writes jobs over those of the same requests.
+    fn put_jobs(&self, jobs: Vec<Job>) -> impl Future<Output = Result<(), StorageError>> + MaybeSend;
+
+    /// What jobs are made of: at most `max` stored requests, results, feedback and deletions after `seq`, in order,
+    /// each as it was when it came.
+    fn market_events(
+        &self,
+        seq: Seq,
+        max: usize,
+    ) -> impl Future<Output = Result<Vec<(Seq, PreparedEvent)>, StorageError>> + MaybeSend;
+
+    /// What the market counted from `day` on, by day, kind and counter.
+    fn tallies(&self, day: i64) -> impl Future<Output = Result<Vec<Tally>, StorageError>> + MaybeSend;
+
+    /// Forgets at most `max` removals up to position `upto`, and gives their number.
+    fn drop_removals(&self, upto: Seq, max: usize) -> impl Future<Output = Result<u64, StorageError>> + MaybeSend;
 }
 
 /// A verified event with what the relay adds to it.
@@ -303,6 +320,14 @@ pub enum RecordKind {
     Info,
     /// What administrators did: who, when, what.
     Audit,
+    /// Events that were reported and found to be in order.
+    Reviewed,
+    /// Roles of members. (NIP-43)
+    Role,
+    /// Which member has which role, as `pubkey:role`.
+    RoleMember,
+    /// Where the journal stood at the beginning of a day.
+    JournalDay,
 }
 
 impl RecordKind {
@@ -318,6 +343,10 @@ impl RecordKind {
             Self::BlockedIp => "blocked-ip",
             Self::Info => "info",
             Self::Audit => "audit",
+            Self::Reviewed => "reviewed",
+            Self::Role => "role",
+            Self::RoleMember => "role-member",
+            Self::JournalDay => "journal-day",
         }
     }
 }

@@ -39,7 +39,7 @@ impl Lists {
             RecordKind::AllowedKind => self.allowed_kinds = kinds(keys),
             RecordKind::BannedKind => self.banned_kinds = kinds(keys),
             RecordKind::BlockedIp => self.blocked_networks = keys.filter_map(Network::parse).collect(),
-            RecordKind::Moderation | RecordKind::Info | RecordKind::Audit => {}
+            _ => {}
         }
     }
 

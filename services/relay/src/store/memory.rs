@@ -3,13 +3,13 @@
 use super::query;
 use crate::{
     decide::{Decision, Effects, Known, Row, Tombstone, decide},
-    market::{Counter, Job, JobQuery},
+    market::{Counter, Job, JobQuery, Tally, is_of_the_market},
     ports::{
         Count, Entry, Outcome, Page, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter,
         StorageError, StoredEvent,
     },
 };
-use nexus_model::Seq;
+use nexus_model::{Seq, Verified};
 use nexus_nostr::{
     Event, EventId, Filter, Kind, PublicKey, Seconds,
     nip::{nip09::Address, nip45::HyperLogLog, nip59},
@@ -47,6 +47,7 @@ pub(super) struct State {
 pub(super) struct Kept {
     pub(super) stored: StoredEvent,
     pub(super) event: Arc<Event>,
+    received_at: Seconds,
     pub(super) expires_at: Option<Seconds>,
 }
 
@@ -134,7 +135,8 @@ impl State {
         let place = (Reverse(event.created_at), event.id);
         self.by_seq.insert(self.last, event.id);
         self.ids.insert(event.id, place);
-        self.by_time.insert(place, Kept { stored, event: event.clone(), expires_at: prepared.expires_at() });
+        let (received_at, expires_at) = (prepared.received_at(), prepared.expires_at());
+        self.by_time.insert(place, Kept { stored, event: event.clone(), received_at, expires_at });
         self.last
     }
 
@@ -196,6 +198,11 @@ impl State {
 impl Kept {
     fn row(&self) -> Row {
         Row { seq: self.stored.seq, event: self.event.clone() }
+    }
+
+    fn prepared(&self) -> PreparedEvent {
+        let event = Verified::by_operator((*self.event).clone());
+        PreparedEvent::new(event, self.received_at, self.expires_at)
     }
 }
 
@@ -280,5 +287,29 @@ impl StorageAdapter for MemoryStorage {
         let mut jobs: Vec<&Job> = state.jobs.values().filter(|job| query.matches(job)).collect();
         jobs.sort_unstable_by_key(|job| (Reverse(job.request.as_ref().map(|request| request.created_at)), job.id));
         Ok(jobs.into_iter().take(query.limit).cloned().collect())
+    }
+
+    async fn put_jobs(&self, jobs: Vec<Job>) -> Result<(), StorageError> {
+        self.state().jobs.extend(jobs.into_iter().map(|job| (job.id, job)));
+        Ok(())
+    }
+
+    async fn market_events(&self, seq: Seq, max: usize) -> Result<Vec<(Seq, PreparedEvent)>, StorageError> {
+        let state = self.state();
+        let rows = state.by_seq.range(seq.next()..).filter_map(|(_, id)| state.get(id));
+        let of_the_market = rows.filter(|kept| is_of_the_market(kept.event.kind));
+        Ok(of_the_market.take(max).map(|kept| (kept.stored.seq, kept.prepared())).collect())
+    }
+
+    async fn tallies(&self, day: i64) -> Result<Vec<Tally>, StorageError> {
+        let state = self.state();
+        let since = state.tallies.iter().filter(|((counted, _, _), _)| *counted >= day);
+        Ok(since.map(|(&(day, kind, counter), &amount)| Tally { day, kind, counter, amount }).collect())
+    }
+
+    async fn drop_removals(&self, upto: Seq, max: usize) -> Result<u64, StorageError> {
+        let mut state = self.state();
+        let old: Vec<Seq> = state.removals.range(..=upto).map(|(seq, _)| *seq).take(max).collect();
+        Ok(old.iter().filter(|seq| state.removals.remove(seq).is_some()).count() as u64)
     }
 }

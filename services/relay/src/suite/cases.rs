@@ -2,7 +2,7 @@
 
 use super::world::{author, made};
 use crate::{
-    market::{JobQuery, JobState},
+    market::{self, Counter, Job, JobQuery, JobState},
     ports::{Entry, Outcome, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter, Viewer},
 };
 use nexus_model::{Seq, Verified};
@@ -280,4 +280,51 @@ pub(super) async fn operators<S: StorageAdapter>(db: &S) {
     assert!(!db.delete_event(&tagged(2, 4).id).await.expect("the store works"));
     assert_eq!(db.delete_by_filter(&filter.with_authors([author(0)])).await.expect("the store works"), 2);
     assert_eq!(contents(db, Filter::new()).await.len(), 1);
+}
+
+/// What jobs are made of can be read again, and tells the rows nothing new; rows that were lost come back.
+pub(super) async fn rebuilding<S: StorageAdapter>(db: &S) {
+    let request = event(0, 5050, 100, &[&["i", "hello", "text"], &["bid", "9"]], "");
+    let id = request.id.to_string();
+    let customer = author(0).to_string();
+    store(db, &request).await;
+    store(db, &event(1, 1, 101, &[], "not of the market")).await;
+    store(db, &event(1, 7000, 105, &[&["e", &id], &["p", &customer], &["status", "processing"]], "")).await;
+    store(db, &event(1, 6050, 110, &[&["e", &id], &["p", &customer]], "done")).await;
+    let events = db.market_events(Seq::START, 2).await.expect("the store works");
+    assert_eq!(events.iter().map(|(_, prepared)| prepared.event().kind.get()).collect::<Vec<_>>(), [5050, 7000]);
+    let (last, _) = events.last().expect("there are two");
+    let rest = db.market_events(*last, 2).await.expect("the store works");
+    assert_eq!(rest.len(), 1);
+    assert_eq!(rest[0].1.received_at(), Seconds::new(1_000));
+    let before = db.job(&request.id).await.expect("the store works");
+    assert_eq!(market::rebuild(db).await.expect("the store works").changed, 0);
+    db.put_jobs(vec![Job::new(request.id)]).await.expect("the store works");
+    assert_eq!(db.job(&request.id).await.expect("the store works"), Some(Job::new(request.id)));
+    assert_eq!(market::rebuild(db).await.expect("the store works").changed, 1);
+    assert_eq!(db.job(&request.id).await.expect("the store works"), before);
+    let tallies = db.tallies(0).await.expect("the store works");
+    let bids = tallies.iter().find(|tally| tally.counter == Counter::BidMsat).expect("a bid was counted");
+    assert_eq!((bids.day, bids.kind.get(), bids.amount), (0, 5050, 9));
+    assert_eq!(db.tallies(1).await.expect("the store works"), []);
+}
+
+/// Removals are forgotten up to a position; positions go on from where they were.
+pub(super) async fn forgetting<S: StorageAdapter>(db: &S) {
+    for at in 1..=3 {
+        store(db, &event(0, 0, at, &[], "a version")).await;
+    }
+    let removed = async || {
+        let entries = db.events_after(Seq::START, 100).await.expect("the store works");
+        entries.iter().filter(|entry| matches!(entry, Entry::Removed { .. })).map(Entry::seq).collect::<Vec<_>>()
+    };
+    let both = removed().await;
+    let last = db.last_seq().await.expect("the store works");
+    assert_eq!(both.len(), 2);
+    assert_eq!(db.drop_removals(both[0], 100).await.expect("the store works"), 1);
+    assert_eq!(removed().await, both[1..]);
+    assert_eq!(db.drop_removals(last, 0).await.expect("the store works"), 0);
+    assert_eq!(db.drop_removals(last, 5).await.expect("the store works"), 1);
+    assert_eq!(removed().await, []);
+    assert_eq!(db.last_seq().await.expect("the store works"), last);
 }

@@ -2,6 +2,7 @@
 
 mod jobs;
 mod manage;
+mod rebuild;
 mod relay;
 mod rules;
 mod scenarios;

@@ -1,0 +1,82 @@
+//! Jobs made again from stored events. A job's facts only grow, and learning one twice changes nothing; so the
+//! events are told to the rows that are there, and what expired events told is kept.
+
+use super::Job;
+use crate::ports::{PreparedEvent, StorageAdapter, StorageError};
+use nexus_model::Seq;
+use nexus_nostr::{EventId, Kind, nip::nip09};
+use std::collections::BTreeMap;
+
+/// Events that are read at once.
+const BATCH: usize = 1_000;
+
+/// What a rebuild did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Stored events that were looked at.
+    pub events: u64,
+    /// Jobs that they concern, each counted once for every batch of events that names it.
+    pub jobs: u64,
+    /// Jobs that were not as they are now.
+    pub changed: u64,
+}
+
+/// Brings all job rows in line with the stored events. No other call may write to the store meanwhile.
+///
+/// # Errors
+/// The store's.
+pub async fn rebuild<S: StorageAdapter>(storage: &S) -> Result<Rebuilt, StorageError> {
+    let mut rebuilt = Rebuilt::default();
+    let mut after = Seq::START;
+    loop {
+        let events = storage.market_events(after, BATCH).await?;
+        let Some((last, _)) = events.last() else { return Ok(rebuilt) };
+        after = *last;
+        rebuilt.events += events.len() as u64;
+        tell(storage, &events, &mut rebuilt).await?;
+    }
+}
+
+/// Tells one batch of events to the jobs that they concern.
+async fn tell<S: StorageAdapter>(
+    storage: &S,
+    events: &[(Seq, PreparedEvent)],
+    rebuilt: &mut Rebuilt,
+) -> Result<(), StorageError> {
+    let mut jobs: BTreeMap<EventId, (Option<Job>, Job)> = BTreeMap::new();
+    for (_, prepared) in events {
+        for id in concerned(prepared) {
+            if !jobs.contains_key(&id) {
+                let known = storage.job(&id).await?;
+                jobs.insert(id, (known.clone(), known.unwrap_or_else(|| Job::new(id))));
+            }
+            if let Some((_, job)) = jobs.get_mut(&id) {
+                learn(job, prepared);
+            }
+        }
+    }
+    let known = jobs.into_values().filter(|(before, job)| before.is_some() || *job != Job::new(job.id));
+    let known: Vec<_> = known.collect();
+    rebuilt.jobs += known.len() as u64;
+    let changed: Vec<Job> =
+        known.into_iter().filter(|(before, job)| before.as_ref() != Some(job)).map(|(_, job)| job).collect();
+    rebuilt.changed += changed.len() as u64;
+    if changed.is_empty() { Ok(()) } else { storage.put_jobs(changed).await }
+}
+
+/// The jobs that an event may have something to say about.
+fn concerned(prepared: &PreparedEvent) -> Vec<EventId> {
+    match prepared.event().kind {
+        Kind::DELETION => nip09::event_ids(prepared.event()).collect(),
+        _ => Job::concerned(prepared.event()).into_iter().collect(),
+    }
+}
+
+fn learn(job: &mut Job, prepared: &PreparedEvent) {
+    let event = prepared.event();
+    if event.kind != Kind::DELETION {
+        job.apply(prepared);
+    } else if job.request.as_ref().is_some_and(|request| request.customer == event.pubkey) {
+        job.cancel();
+    }
+}
