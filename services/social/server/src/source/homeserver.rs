@@ -1,14 +1,12 @@
 //! One homeserver: how it is reached, its open connections, and how many requests it gets at once.
 
-use super::{
-    directory::{At, Directory, DirectoryError, Route, Security},
-    guard::ChosenBy,
-};
+use super::directory::{At, Directory, DirectoryError, Route, Security};
 use crate::config::HomeserverAt;
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use nexus_outgoing::ChosenBy;
 use nexus_pubky::{Authority, PubkyId};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use std::{
@@ -169,18 +167,10 @@ impl Homeserver {
             At::Addresses(addresses) => addresses.clone(),
             At::Name(name, port) => tokio::net::lookup_host((name.as_str(), *port)).await?.collect(),
         };
-        let mut failure = ConnectError::Io(io::ErrorKind::AddrNotAvailable.into());
-        for address in addresses {
-            if !self.chosen_by.allows(address.ip()) {
-                failure = ConnectError::Forbidden;
-                continue;
-            }
-            match TcpStream::connect(address).await {
-                Ok(socket) => return Ok(socket),
-                Err(error) => failure = error.into(),
-            }
-        }
-        Err(failure)
+        self.chosen_by.connect(addresses).await.map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => ConnectError::Forbidden,
+            _ => error.into(),
+        })
     }
 }
 

@@ -7,7 +7,6 @@ mod carry;
 mod client;
 mod directory;
 mod fetch;
-mod guard;
 mod homeserver;
 mod in_flight;
 pub(crate) mod measure;
@@ -20,7 +19,6 @@ mod user_logs;
 mod whole_log;
 
 pub use directory::{At, Directory, DirectoryError, PkarrDirectory, Route, Security};
-pub use guard::ChosenBy;
 pub use resolve::{IngestError, Ingested, Ingestor};
 
 use crate::{
@@ -35,6 +33,7 @@ use homeserver::{Homeserver, Network};
 use in_flight::InFlight;
 use neighbourhood::{Manners, Neighbourhood};
 use nexus_http::{Condition, Readiness};
+use nexus_outgoing::ChosenBy;
 use nexus_pubky::{PubkyId, Schema};
 use nexus_runtime::{Clock, Tasks};
 use nexus_social::store::{self, Store};

@@ -4,10 +4,10 @@
 use super::{
     client::{Client, FetchError},
     directory::{Directory, DirectoryError},
-    guard::ChosenBy,
     homeserver::Homeserver,
 };
 use nexus_model::Timestamp;
+use nexus_outgoing::ChosenBy;
 use nexus_pubky::{Authority, PubkyId};
 use nexus_social::{
     row::HostRow,

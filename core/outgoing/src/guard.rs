@@ -1,25 +1,47 @@
-//! Which addresses may be reached on a stranger's word (invariant 9).
+//! Which addresses may be reached on a stranger's word.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::net::TcpStream;
 
-/// Who chose where a homeserver is.
+/// Who chose where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChosenBy {
     /// The operator, in the configuration: any address is meant.
     Operator,
-    /// Whoever published a pkarr packet: public addresses only, unless the operator says otherwise.
+    /// Whoever published a packet, a document or a record: public addresses only, unless the operator says
+    /// otherwise.
     Stranger,
 }
 
 impl ChosenBy {
     /// True if the address may be connected to.
-    pub(crate) fn allows(self, address: IpAddr) -> bool {
+    pub fn allows(self, address: IpAddr) -> bool {
         self == Self::Operator || is_public(address)
+    }
+
+    /// Connects to the first address that is allowed and answers.
+    ///
+    /// # Errors
+    /// If none does: the last failure, which is [`io::ErrorKind::PermissionDenied`] for one that is not allowed.
+    pub async fn connect(self, addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+        let mut failure = io::ErrorKind::AddrNotAvailable.into();
+        for address in addresses {
+            if !self.allows(address.ip()) {
+                failure = io::Error::new(io::ErrorKind::PermissionDenied, crate::Refused::Private);
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                Ok(socket) => return Ok(socket),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 }
 
 /// True for addresses of the public internet: not this machine, its networks, or what leads back to them.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => v4_inside(v6).map_or_else(|| is_public_v6(v6), is_public_v4),
