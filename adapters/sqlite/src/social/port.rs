@@ -152,8 +152,8 @@ impl Store for SocialStore {
         self.session(|session| session.dead_page(page))
     }
 
-    fn tag(&self, tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Result<Option<Tag>> {
-        self.session(|session| session.tag_by_id(tagger, app, id))
+    fn tag(&self, tagger: &PubkyId, id: &HashId) -> Result<Option<Tag>> {
+        self.session(|session| session.tag_of_any_app(tagger, id))
     }
 
     fn hosts(&self, before: Timestamp, limit: usize) -> Result<Vec<HostRow>> {

@@ -137,10 +137,16 @@ impl<C: Deref<Target = Connection>> Session<'_, C> {
         })
     }
 
-    pub(super) fn tag_by_id(&self, tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Result<Option<Tag>> {
+    fn tag_by_id(&self, tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Result<Option<Tag>> {
         let sql = format!("SELECT {TARGET}, {TAG} FROM tags t WHERE t.tagger = ?1 AND t.id = ?2 AND t.app = ?3");
         let params = params![self.number_or_none(tagger)?, id.as_str(), app.unwrap_or_default()];
         self.one(&sql, params, |c| tag_row(c, 4, *tagger, target_of(c, 0)?))
+    }
+
+    pub(super) fn tag_of_any_app(&self, tagger: &PubkyId, id: &HashId) -> Result<Option<Tag>> {
+        let sql =
+            format!("SELECT {TARGET}, {TAG} FROM tags t WHERE t.tagger = ?1 AND t.id = ?2 ORDER BY t.app LIMIT 1");
+        self.one(&sql, params![self.number_or_none(tagger)?, id.as_str()], |c| tag_row(c, 4, *tagger, target_of(c, 0)?))
     }
 
     fn tags_on(&self, target: &Target, take: &mut dyn FnMut(Tag)) -> Result<()> {

@@ -140,8 +140,8 @@ impl Store for Memory {
         Ok(page(self.snapshot().dead.iter().rev().cloned(), part))
     }
 
-    fn tag(&self, tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Result<Option<Tag>> {
-        State::tag(&*self.snapshot(), tagger, app, id)
+    fn tag(&self, tagger: &PubkyId, id: &HashId) -> Result<Option<Tag>> {
+        Ok(self.snapshot().tag_of_any_app(tagger, id))
     }
 
     fn hosts(&self, before: Timestamp, limit: usize) -> Result<Vec<HostRow>> {

@@ -109,11 +109,12 @@ pub trait Store: Send + Sync {
     /// If the backend fails.
     fn dead_letters(&self, page: Page) -> Result<Vec<RetryRow>>;
 
-    /// A committed tag record, by its tagger, app (`None`: `pubky.app`) and id.
+    /// A committed tag record by its tagger and id, whatever app it belongs to: that of `pubky.app` if there is
+    /// one, else the first in the order of the apps' names.
     ///
     /// # Errors
     /// If the backend fails.
-    fn tag(&self, tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Result<Option<Tag>>;
+    fn tag(&self, tagger: &PubkyId, id: &HashId) -> Result<Option<Tag>>;
 
     /// Where users live, by user; those resolved before `before` only.
     ///

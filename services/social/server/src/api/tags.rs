@@ -38,7 +38,7 @@ struct TagPath {
     tag_id: String,
 }
 
-/// Tag view
+/// Tag view, whatever app the tag belongs to
 #[utoipa::path(
     get, path = "/v0/tags/{tagger_id}/{tag_id}", tag = "Tag", operation_id = "tag_view_handler", params(TagPath),
     responses((status = 200, description = "Tag", body = TagView), Missing, Failures)
@@ -47,7 +47,7 @@ async fn tag(State(social): State<Arc<Shared>>, At(at): At<TagPath>) -> Answer<T
     let missing = || ApiError::no_tag(&at.tagger_id, &at.tag_id);
     let ids = at.tagger_id.parse::<PubkyId>().ok().zip(at.tag_id.parse::<HashId>().ok());
     let (tagger, id) = ids.ok_or_else(missing)?;
-    let tag = social.stored(move |store| store.tag(&tagger, None, &id)).await??.ok_or_else(missing)?;
+    let tag = social.stored(move |store| store.tag(&tagger, &id)).await??.ok_or_else(missing)?;
     found(social.ask(|index| shown(index, tag)), missing)
 }
 

@@ -95,7 +95,7 @@ passed_on! {
     due(now: Timestamp, limit: usize) -> Vec<RetryRow>;
     retries(page: Page) -> Vec<RetryRow>;
     dead_letters(page: Page) -> Vec<RetryRow>;
-    tag(tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Option<Tag>;
+    tag(tagger: &PubkyId, id: &HashId) -> Option<Tag>;
     hosts(before: Timestamp, limit: usize) -> Vec<HostRow>;
     unresolved(before: Timestamp, after: Option<&PubkyId>, limit: usize) -> Vec<PubkyId>;
     load_notifications(sink: &mut dyn FnMut(Notified)) -> ();

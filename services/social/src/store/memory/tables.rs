@@ -118,9 +118,18 @@ impl Tables {
         edges
     }
 
-    fn tag_where(&self, chosen: impl Fn(&Tag) -> bool) -> Option<Tag> {
+    fn tags_where(&self, chosen: impl Fn(&Tag) -> bool) -> impl Iterator<Item = Tag> {
         let found = self.edges_where(|edge| matches!(edge, Edge::Tagged(tag) if chosen(tag)));
-        found.into_iter().find_map(|edge| if let Edge::Tagged(tag) = edge { Some(tag) } else { None })
+        found.into_iter().filter_map(|edge| if let Edge::Tagged(tag) = edge { Some(tag) } else { None })
+    }
+
+    fn tag_where(&self, chosen: impl Fn(&Tag) -> bool) -> Option<Tag> {
+        self.tags_where(chosen).next()
+    }
+
+    pub(super) fn tag_of_any_app(&self, tagger: &PubkyId, id: &HashId) -> Option<Tag> {
+        let tags = self.tags_where(|tag| tag.tagger == *tagger && tag.id == *id);
+        tags.min_by(|a, b| a.app.cmp(&b.app))
     }
 }
 

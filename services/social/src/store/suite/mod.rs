@@ -67,6 +67,7 @@ pub fn run<S: Store>(make: impl Fn() -> S) {
         rows::every_row_comes_back_as_it_went_in,
         rows::a_row_is_replaced_and_removed_by_its_identity,
         rows::lookups_find_what_load_gives,
+        rows::a_tag_is_found_by_its_id_whatever_its_app,
         rows::edges_come_by_time,
         rows::a_reference_of_any_kind_is_seen,
         rows::users_without_a_known_home_are_found,

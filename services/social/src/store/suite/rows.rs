@@ -204,7 +204,6 @@ pub(super) fn lookups_find_what_load_gives(store: &dyn Store) {
             Stored::Edge(Edge::Tagged(tag)) => {
                 let app = tag.app.as_deref();
                 assert_eq!(state.tag(&tag.tagger, app, &tag.id).unwrap().as_ref(), Some(tag));
-                assert_eq!(store.tag(&tag.tagger, app, &tag.id).unwrap().as_ref(), Some(tag));
                 assert_eq!(state.tag_on(&tag.tagger, &tag.target, &tag.label, app).unwrap().as_ref(), Some(tag));
                 assert_eq!(state.tag(&tag.tagger, Some("nobody"), &tag.id).unwrap(), None);
             }
@@ -213,6 +212,21 @@ pub(super) fn lookups_find_what_load_gives(store: &dyn Store) {
     }
     assert_eq!(state.user(&user(5)).unwrap(), None);
     assert_eq!(state.follow(&user(1), &user(0)).unwrap(), None);
+}
+
+pub(super) fn a_tag_is_found_by_its_id_whatever_its_app(store: &dyn Store) {
+    let target = Target::Resource(resource().id);
+    let [last, first, plain] = [Some("zebra"), Some("mapky"), None].map(|app| some_tag(0, target, "art", app, 3));
+    let mut changes = vec![RowChange::PutResource(resource())];
+    for expected in [&last, &first, &plain] {
+        changes.push(RowChange::PutEdge(Edge::Tagged(expected.clone())));
+        put(store, std::mem::take(&mut changes));
+        assert_eq!(store.tag(&user(0), &expected.id).unwrap().as_ref(), Some(expected));
+    }
+    put(store, vec![RowChange::RemoveEdge(Edge::Tagged(plain))]);
+    assert_eq!(store.tag(&user(0), &first.id).unwrap().as_ref(), Some(&first));
+    assert_eq!(store.tag(&user(1), &first.id).unwrap(), None, "somebody else's");
+    assert_eq!(store.tag(&user(0), &some_tag(0, target, "fun", None, 3).id).unwrap(), None);
 }
 
 pub(super) fn edges_come_by_time(store: &dyn Store) {

@@ -1,6 +1,6 @@
 //! `/v0/tags/*`
 
-use super::town::{NOW, hash, key, town, user};
+use super::town::{NOW, World, hash, key, town, user};
 use serde_json::json;
 
 #[tokio::test]
@@ -10,6 +10,19 @@ async fn a_tag_is_found_by_tagger_and_id() {
     assert_eq!(tag, json!({"uri": key(0, 1).uri(), "label": "maps", "indexed_at": NOW - 59_999}));
     let on_user = app.json(&format!("/v0/tags/{}/{}", user(1), hash(4))).await;
     assert_eq!(on_user["uri"], format!("pubky://{}/pub/pubky.app/profile.json", user(0)));
+}
+
+#[tokio::test]
+async fn a_tag_of_another_app_is_found_too() {
+    let uri = "https://ex.org/map";
+    let place = nexus_pubky::ResourceUri::normalize(uri).unwrap().id();
+    let app = World::default()
+        .user(0, "Ada")
+        .resource(uri)
+        .app_tag(0, nexus_social::row::Target::Resource(place), "maps", Some("mapky"))
+        .start();
+    let tag = app.json(&format!("/v0/tags/{}/{}", user(0), hash(1))).await;
+    assert_eq!(tag, json!({"uri": uri, "label": "maps", "indexed_at": NOW - 59_999}));
 }
 
 #[tokio::test]
