@@ -7,7 +7,9 @@ use crate::{
 use nexus_pubky::PubkyId;
 use nexus_social::{
     dice::Dice,
-    query::{Depth, HotTagQuery, Page, Reach, Relation, ScoreRange, Sorting, Timeframe, UserQuery, UserSource},
+    query::{
+        Depth, HotTagQuery, LabelledQuery, Page, Reach, Relation, ScoreRange, Sorting, Timeframe, UserQuery, UserSource,
+    },
     read::Read,
 };
 
@@ -28,7 +30,8 @@ const REACHES: [(&str, Reach); 5] = [
 
 fn page(graph: &Graph, viewer: &PubkyId, query: &UserQuery) -> usize {
     let users = graph.index.users(query);
-    let views: Vec<_> = users.iter().filter_map(|user| graph.index.user_view(user, Some(viewer), None)).collect();
+    let views: Vec<_> =
+        users.iter().filter_map(|entry| graph.index.user_view(&entry.user, Some(viewer), None)).collect();
     std::hint::black_box(views).len()
 }
 
@@ -38,7 +41,8 @@ pub(crate) fn streams(table: &mut Table, graph: &Graph) {
     let mut row = |name: &str, source: &dyn Fn(&mut Dice, PubkyId) -> UserSource| {
         let prepare = |dice: &mut Dice| {
             let viewer = graph.user(dice);
-            (viewer, UserQuery { source: source(dice, viewer), page: TEN, now: Graph::now(), seed: dice.roll() })
+            let (source, now, seed) = (source(dice, viewer), Graph::now(), dice.roll());
+            (viewer, UserQuery { source, page: TEN, after: None, unless_muted_by: None, now, seed })
         };
         table.row(name, Target::Page, prepare, |(viewer, query)| page(graph, viewer, query));
     };
@@ -106,7 +110,9 @@ pub(crate) fn searches(table: &mut Table, graph: &Graph) {
     }
     for (name, sorting) in [("time", Sorting::Timeline), ("engagement", Sorting::TotalEngagement)] {
         let ask = |label: &nexus_social::row::Label| {
-            index.posts_by_tag(label.as_str(), sorting, ScoreRange::default(), TEN).len()
+            let (label, range) = (label.clone(), ScoreRange::default());
+            let query = LabelledQuery { label, sorting, range, after: None, page: TEN, unless_muted_by: None };
+            index.posts_by_tag(&query).len()
         };
         table.row(&format!("posts by tag, by {name}"), Target::Page, |dice: &mut Dice| Graph::label(dice), ask);
     }

@@ -153,7 +153,8 @@ impl ScoreRange {
 pub struct Position {
     /// The entry's score.
     pub score: i64,
-    /// The entry's text, which orders equal scores: `author:id` for a post in any list, the id of a resource.
+    /// The entry's text, which orders equal scores: `author:id` for a post in any list, the id of a resource, the
+    /// key of a user.
     pub member: Arc<str>,
 }
 
@@ -258,6 +259,13 @@ pub enum UserSource {
     },
 }
 
+impl UserSource {
+    /// False for samples and for what comes whole: there is nothing to go on with.
+    pub const fn is_paged(&self) -> bool {
+        !matches!(self, Self::Recommended(_) | Self::PostReplies(_) | Self::Influencers { preview: true, .. })
+    }
+}
+
 /// A question for users.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserQuery {
@@ -265,10 +273,31 @@ pub struct UserQuery {
     pub source: UserSource,
     /// Which part.
     pub page: Page,
+    /// Go on after this entry. Without meaning where [nothing is paged](UserSource::is_paged).
+    pub after: Option<Position>,
+    /// Leave out users whom this one mutes.
+    pub unless_muted_by: Option<PubkyId>,
     /// When the question is asked.
     pub now: Timestamp,
     /// Chooses among equally good answers.
     pub seed: u64,
+}
+
+/// A question for the posts that carry a label, replies included, highest score first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledQuery {
+    /// The label.
+    pub label: Label,
+    /// By what they are ordered.
+    pub sorting: Sorting,
+    /// Which scores.
+    pub range: ScoreRange,
+    /// Go on after this entry.
+    pub after: Option<Position>,
+    /// Which part.
+    pub page: Page,
+    /// Leave out posts by users whom this one mutes.
+    pub unless_muted_by: Option<PubkyId>,
 }
 
 /// A question for labels in use.

@@ -3,13 +3,14 @@
 
 use crate::{
     query::{
-        Depth, HotTagQuery, Page, PostQuery, Reach, Relation, ResourceQuery, ScoreRange, Sorting, TagWindow, Timeframe,
+        Depth, HotTagQuery, LabelledQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow, Timeframe,
         UserQuery,
     },
     row::{FileKey, Label, PostKey},
     view::{
-        BookmarkView, FileDetails, HotTag, PostCounts, PostDetails, PostView, Ranked, Relationship, ResourceDetails,
-        ResourceTags, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit, UserView,
+        BookmarkView, FileDetails, HotTag, PostCounts, PostDetails, PostView, Ranked, RankedUser, Relationship,
+        ResourceDetails, ResourceTags, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit,
+        UserView,
     },
 };
 use nexus_model::Timestamp;
@@ -78,7 +79,7 @@ pub trait Read {
     /// A stream of posts.
     fn posts(&self, query: &PostQuery) -> Vec<Ranked>;
     /// A stream of users.
-    fn users(&self, query: &UserQuery) -> Vec<PubkyId>;
+    fn users(&self, query: &UserQuery) -> Vec<RankedUser>;
     /// Labels by the number of distinct posts that carry them.
     fn hot_tags(&self, query: &HotTagQuery) -> Vec<HotTag>;
     /// Who used a label on posts, newest use first, within the window and around a user where one is given.
@@ -111,8 +112,8 @@ pub trait Read {
     fn users_by_id(&self, prefix: &str, page: Page) -> Vec<PubkyId>;
     /// Users whose profile carries any of the labels, most taggers first.
     fn users_by_tags(&self, labels: &[Label], page: Page) -> Vec<UserHit>;
-    /// Posts that carry a label, replies included, highest score first.
-    fn posts_by_tag(&self, label: &str, sorting: Sorting, range: ScoreRange, page: Page) -> Vec<Ranked>;
+    /// Posts that carry a label.
+    fn posts_by_tag(&self, query: &LabelledQuery) -> Vec<Ranked>;
     /// Labels in use that begin with `prefix`, in order.
     fn labels(&self, prefix: &str, page: Page) -> Vec<Label>;
 }

@@ -16,6 +16,12 @@ pub(crate) fn influence(activity: u32, followers: u32) -> f64 {
     f64::from(activity) * f64::from(followers).sqrt()
 }
 
+/// A score that isn't negative as a whole number of the same order.
+pub(crate) const fn ordered(score: f64) -> i64 {
+    // The bits of such numbers are ordered as they are, and the sign's is never set.
+    score.to_bits().cast_signed()
+}
+
 /// A trust score as a whole number, so that sums don't depend on the order of their parts.
 pub(crate) fn trust_units(trust: f64) -> u64 {
     // Casting saturates: a score is at most 1, and 10^18 fits.

@@ -351,6 +351,16 @@ pub struct Ranked {
     pub score: i64,
 }
 
+/// A user with the place in a list: where paging goes on after the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RankedUser {
+    /// The user.
+    pub user: PubkyId,
+    /// What orders that list, as a whole number: milliseconds, the order-preserving bits of a score, or a place
+    /// from 0.
+    pub score: i64,
+}
+
 /// A post among its ancestors and replies.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Thread {

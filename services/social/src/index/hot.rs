@@ -92,9 +92,15 @@ impl Index {
     }
 
     /// Users by influence in a window as it is now, highest first.
-    pub(super) fn influencers(&self, timeframe: Timeframe, now: Timestamp) -> Box<dyn Iterator<Item = u32> + '_> {
+    pub(super) fn influencers(
+        &self,
+        timeframe: Timeframe,
+        now: Timestamp,
+    ) -> Box<dyn Iterator<Item = (u32, f64)> + '_> {
+        let score = |rank: usize, user: u32| self.columns.standing[at(user)].score(rank).unwrap_or_default();
         let Some(window) = window(timeframe) else {
-            return Box::new(self.ranks.users[INFLUENCE].iter(Order::Descending));
+            let ranked = self.ranks.users[INFLUENCE].iter(Order::Descending);
+            return Box::new(ranked.map(move |user| (user, score(INFLUENCE, user))));
         };
         let difference = self.difference(window, timeframe.start(now).millis());
         let influence = |user: u32| {
@@ -110,8 +116,8 @@ impl Index {
         let rank = INFLUENCE + 1 + window;
         let unchanged = self.ranks.users[rank].iter(Order::Descending);
         let unchanged = unchanged.filter(move |user| !difference.between().users.contains_key(user));
-        let scored = unchanged.map(move |user| (user, self.columns.standing[at(user)].score(rank).unwrap_or_default()));
-        Box::new(Merged::new(changed.into_iter(), scored, order).map(|(user, _)| user))
+        let scored = unchanged.map(move |user| (user, score(rank, user)));
+        Box::new(Merged::new(changed.into_iter(), scored, order))
     }
 
     pub(super) fn hot(&self, query: &HotTagQuery) -> Vec<HotTag> {

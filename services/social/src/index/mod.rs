@@ -9,6 +9,7 @@
 
 mod body;
 mod columns;
+mod crowd;
 mod hot;
 mod hydrate;
 mod labels;

@@ -4,16 +4,17 @@ use super::{
     Index,
     body::User,
     columns::{FOLLOWED, at},
+    crowd::{Crowd, Entry},
     links::Links,
     reach::Around,
 };
 use crate::{
     dice::Dice,
-    query::{Depth, Order, Page, Reach, Relation, Timeframe, UserQuery, UserSource},
+    query::{Depth, Order, Page, Reach, Timeframe, UserQuery, UserSource},
     row::{Label, PostKey, UserState},
     score,
     trust::FollowGraph,
-    view::UserHit,
+    view::{RankedUser, UserHit},
 };
 use hashbrown::{HashMap, HashSet};
 use nexus_model::Timestamp;
@@ -31,40 +32,35 @@ impl Borrow<str> for KeyText {
 }
 
 impl Index {
-    pub(super) fn related_to(&self, user: u32, relation: Relation, page: Page) -> Vec<PubkyId> {
-        let body = &self.users[at(user)];
-        let part = |ids: &mut dyn Iterator<Item = u32>| self.ids(ids.skip(page.skip).take(page.limit));
-        match relation {
-            Relation::Followers => part(&mut body.followers.ids()),
-            Relation::Following => part(&mut body.following.ids()),
-            Relation::Friends => part(&mut body.following.ids().filter(|id| body.followers.contains(*id))),
-        }
-    }
-
-    pub(super) fn user_stream(&self, query: &UserQuery) -> Vec<PubkyId> {
+    pub(super) fn user_stream(&self, query: &UserQuery) -> Vec<RankedUser> {
+        let crowd = self.crowd(query);
         match &query.source {
             UserSource::Relation(user, relation) => {
                 let user = self.known_user(user);
-                user.map(|user| self.related_to(user, *relation, query.page)).unwrap_or_default()
+                user.map(|user| crowd.related_to(user, *relation)).unwrap_or_default()
             }
-            UserSource::MostFollowed => {
-                let ranked = self.ranks.users[FOLLOWED].iter(Order::Descending);
-                self.ids(ranked.skip(query.page.skip).take(query.page.limit))
-            }
+            UserSource::MostFollowed => crowd.ranked_by(FOLLOWED),
             UserSource::Influencers { around, timeframe, preview } => {
                 self.influencer_page(*around, *timeframe, query, *preview)
             }
             UserSource::Recommended(user) => {
                 let user = self.columns.user(user);
-                user.map(|user| self.recommended(user, query.seed, query.page.limit)).unwrap_or_default()
+                user.map(|user| self.placed(self.recommended(user, query))).unwrap_or_default()
             }
-            UserSource::PostReplies(post) => self.repliers(post),
+            UserSource::PostReplies(post) => self.placed(self.repliers(post, &crowd)),
             UserSource::StarterPack { labels, newcomer, timeframe } => {
-                let start = timeframe.start(query.now).millis();
-                let pack = self.starter_pack(labels, *newcomer, start);
-                self.ids(pack.into_iter().skip(query.page.skip).take(query.page.limit))
+                let pack = self.starter_pack(labels, *newcomer, timeframe.start(query.now).millis());
+                crowd.of(Order::Ascending, pack.into_iter().zip(0..))
             }
         }
+    }
+
+    /// A list whose only order is that of its places.
+    fn placed(&self, list: Vec<u32>) -> Vec<RankedUser> {
+        list.into_iter()
+            .zip(0..)
+            .map(|(user, score)| RankedUser { user: self.columns.users[at(user)], score })
+            .collect()
     }
 
     /// Over all time it is the ranking of everybody, whoever asks (spec d.11).
@@ -74,29 +70,32 @@ impl Index {
         timeframe: Timeframe,
         query: &UserQuery,
         preview: bool,
-    ) -> Vec<PubkyId> {
+    ) -> Vec<RankedUser> {
         let around = around.filter(|_| timeframe != Timeframe::AllTime);
+        let crowd = self.crowd(query);
         let mut ranked = self.influencers(timeframe, query.now);
         if let Some((user, reach)) = around {
             let Some(user) = self.columns.user(&user) else { return Vec::new() };
             let mut around = Around::new(self, user, reach);
-            ranked = Box::new(ranked.filter(move |user| around.contains(*user)));
+            ranked = Box::new(ranked.filter(move |(user, _)| around.contains(*user)));
         }
+        let ranked = ranked.map(|(user, score)| (user, score::ordered(score)));
         if !preview {
-            return self.ids(ranked.skip(query.page.skip).take(query.page.limit));
+            return crowd.of(Order::Descending, ranked);
         }
-        let pool: Vec<u32> = ranked.take(score::PREVIEW_POOL).collect();
-        let start = score::preview_start(pool.len(), query.seed);
-        self.ids(pool.into_iter().skip(start).take(score::PREVIEW))
+        let pool: Vec<Entry> = ranked.filter(|(user, _)| crowd.admits(*user)).take(score::PREVIEW_POOL).collect();
+        let skip = score::preview_start(pool.len(), query.seed);
+        self.crowd_at(Page { skip, limit: score::PREVIEW }).of(Order::Descending, pool.into_iter())
     }
 
     /// Some of those near a user who have most followers.
-    fn recommended(&self, user: u32, seed: u64, limit: usize) -> Vec<PubkyId> {
+    fn recommended(&self, user: u32, query: &UserQuery) -> Vec<u32> {
+        let crowd = self.crowd(query);
         let mut around = Around::new(self, user, Reach::Wot(Depth::THREE));
         let following = &self.users[at(user)].following;
         let posts = |body: &User| body.roots.len() + body.replies.len();
-        let fits =
-            |id: &u32| posts(&self.users[at(*id)]) >= score::RECOMMENDED_POSTS as usize && !following.contains(*id);
+        let wanted = |id: u32| !following.contains(id) && crowd.admits(id);
+        let fits = |id: &u32| posts(&self.users[at(*id)]) >= score::RECOMMENDED_POSTS as usize && wanted(*id);
         let walk = self.ranks.users[FOLLOWED].iter(Order::Descending);
         let first = walk.clone().take(self.effort.patience).filter(|id| fits(id) && around.contains(*id));
         let mut candidates: Vec<u32> = first.take(score::CANDIDATES).collect();
@@ -111,17 +110,18 @@ impl Index {
             };
         }
         candidates.truncate(score::CANDIDATES);
-        Dice::new(seed).shuffle(&mut candidates);
-        self.ids(candidates.into_iter().take(limit))
+        Dice::new(query.seed).shuffle(&mut candidates);
+        candidates.truncate(query.page.limit);
+        candidates
     }
 
     /// Users who replied, by their first reply.
-    fn repliers(&self, post: &PostKey) -> Vec<PubkyId> {
+    fn repliers(&self, post: &PostKey, crowd: &Crowd<'_>) -> Vec<u32> {
         let Some(post) = self.columns.post(post) else { return Vec::new() };
         let mut seen = HashSet::new();
         let replies = self.posts[at(post)].tie(|ties| &ties.replies).into_iter().flat_map(Links::ids);
         let authors = replies.map(|reply| self.columns.posts[at(reply)].author);
-        self.ids(authors.filter(|author| seen.insert(*author)).take(score::UNPAGED))
+        authors.filter(|author| crowd.admits(*author) && seen.insert(*author)).take(score::UNPAGED).collect()
     }
 
     pub(super) fn named(&self, prefix: &str, page: Page) -> Vec<PubkyId> {

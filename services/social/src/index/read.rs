@@ -3,15 +3,16 @@
 use super::Index;
 use crate::{
     query::{
-        Depth, HotTagQuery, Page, PostQuery, Reach, Relation, ResourceQuery, ScoreRange, Sorting, TagWindow, Timeframe,
+        Depth, HotTagQuery, LabelledQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow, Timeframe,
         UserQuery,
     },
     read::{Read, TaggerScope},
     row::{FileKey, Label, PostKey},
     shape,
     view::{
-        BookmarkView, FileDetails, HotTag, PostCounts, PostDetails, PostView, Ranked, Relationship, ResourceDetails,
-        ResourceTags, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit, UserView,
+        BookmarkView, FileDetails, HotTag, PostCounts, PostDetails, PostView, Ranked, RankedUser, Relationship,
+        ResourceDetails, ResourceTags, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit,
+        UserView,
     },
 };
 use nexus_model::Timestamp;
@@ -37,7 +38,8 @@ impl Read for Index {
     }
 
     fn related(&self, id: &PubkyId, relation: Relation, page: Page) -> Option<Vec<PubkyId>> {
-        self.known_user(id).map(|user| self.related_to(user, relation, page))
+        let related = self.crowd_at(page).related_to(self.known_user(id)?, relation);
+        Some(related.into_iter().map(|entry| entry.user).collect())
     }
 
     fn user_tags(&self, id: &PubkyId, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {
@@ -100,7 +102,7 @@ impl Read for Index {
         self.post_stream(query)
     }
 
-    fn users(&self, query: &UserQuery) -> Vec<PubkyId> {
+    fn users(&self, query: &UserQuery) -> Vec<RankedUser> {
         self.user_stream(query)
     }
 
@@ -160,8 +162,8 @@ impl Read for Index {
         self.tagged_with(labels, page)
     }
 
-    fn posts_by_tag(&self, label: &str, sorting: Sorting, range: ScoreRange, page: Page) -> Vec<Ranked> {
-        self.labelled_posts(label, sorting, range, page)
+    fn posts_by_tag(&self, query: &LabelledQuery) -> Vec<Ranked> {
+        self.labelled_posts(query)
     }
 
     fn labels(&self, prefix: &str, page: Page) -> Vec<Label> {

@@ -154,6 +154,11 @@ impl Model {
         self.edges.contains_key(&EdgeKey::Mutes(*from, *to))
     }
 
+    /// True if there is a viewer who mutes the user.
+    fn mutes_as(&self, viewer: Option<PubkyId>, user: &PubkyId) -> bool {
+        viewer.is_some_and(|viewer| self.mutes(&viewer, user))
+    }
+
     fn bookmarks(&self) -> impl Iterator<Item = &Bookmark> {
         self.edges.values().filter_map(|edge| match edge {
             Edge::Bookmarked(bookmark) => Some(bookmark),

@@ -2,7 +2,7 @@
 
 use super::{Model, paged};
 use crate::{
-    query::{Depth, KindFilter, Order, Page, PostQuery, PostSource, ScoreRange, Sorting},
+    query::{Depth, KindFilter, LabelledQuery, Order, Position, PostQuery, PostSource, Sorting},
     row::{Edge, Label, PostKey, PostKind, PostRow, Target},
     shape::compare_member,
     view::{PostCounts, PostView, Ranked, Thread, ThreadReply},
@@ -95,7 +95,7 @@ impl Model {
     }
 
     fn is_muted(&self, post: &PostKey, query: &PostQuery) -> bool {
-        query.unless_muted_by.is_some_and(|viewer| self.mutes(&viewer, &post.author))
+        self.mutes_as(query.unless_muted_by, &post.author)
     }
 
     pub(super) fn post_stream(&self, query: &PostQuery) -> Vec<Ranked> {
@@ -108,12 +108,7 @@ impl Model {
         if query.order == Order::Descending {
             list.reverse();
         }
-        let after = |entry: &Ranked| {
-            query.after.as_ref().is_none_or(|place| {
-                let order = entry.score.cmp(&place.score).then(compare_member(&entry.post, &place.member));
-                order == if query.order == Order::Descending { Ordering::Less } else { Ordering::Greater }
-            })
-        };
+        let after = |entry: &Ranked| is_after(query.after.as_ref(), query.order, entry);
         paged(list.into_iter().filter(after), query.page)
     }
 
@@ -126,12 +121,14 @@ impl Model {
         paged(ranked.filter(|entry| after(entry) && !self.is_muted(&entry.post, query)), query.page)
     }
 
-    pub(super) fn labelled_posts(&self, label: &str, sorting: Sorting, range: ScoreRange, page: Page) -> Vec<Ranked> {
-        let tagged = self.posts.values().filter(|post| self.has_label(&post.key, label));
-        let mut list: Vec<_> = tagged.map(|post| (self.score(post, sorting), post.key)).collect();
+    pub(super) fn labelled_posts(&self, query: &LabelledQuery) -> Vec<Ranked> {
+        let tagged = self.posts.values().filter(|post| self.has_label(&post.key, query.label.as_str()));
+        let seen = tagged.filter(|post| !self.mutes_as(query.unless_muted_by, &post.key.author));
+        let mut list: Vec<_> = seen.map(|post| (self.score(post, query.sorting), post.key)).collect();
         list.sort();
-        let found = list.into_iter().rev().filter(|(score, _)| range.contains(*score));
-        paged(found.map(|(score, post)| Ranked { post, score }), page)
+        let ranked = list.into_iter().rev().map(|(score, post)| Ranked { post, score });
+        let found = ranked.filter(|entry| query.range.contains(entry.score));
+        paged(found.filter(|entry| is_after(query.after.as_ref(), Order::Descending, entry)), query.page)
     }
 
     /// The post that a post answers.
@@ -186,6 +183,13 @@ impl Model {
         let ancestors = self.ancestors(key, ancestors).iter().filter_map(view).collect();
         Some(Thread { ancestors, post, replies, truncated })
     }
+}
+
+fn is_after(after: Option<&Position>, order: Order, entry: &Ranked) -> bool {
+    after.is_none_or(|place| {
+        let sides = entry.score.cmp(&place.score).then(compare_member(&entry.post, &place.member));
+        sides == if order == Order::Descending { Ordering::Less } else { Ordering::Greater }
+    })
 }
 
 fn timed(entries: impl IntoIterator<Item = (Timestamp, PostKey)>) -> Vec<Ranked> {

@@ -3,16 +3,16 @@
 use super::{Model, paged, sorted};
 use crate::{
     query::{
-        Depth, HotTagQuery, Page, PostQuery, Reach, Relation, ResourceQuery, ScoreRange, Sorting, TagWindow, Timeframe,
+        Depth, HotTagQuery, LabelledQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow, Timeframe,
         UserQuery,
     },
     read::{Read, TaggerScope},
     row::{Edge, FileKey, Label, PostKey, Target},
     shape,
     view::{
-        BookmarkView, FileDetails, HotTag, PostCounts, PostDetails, PostRelationships, PostView, Ranked, Relationship,
-        ResourceDetails, ResourceTags, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit,
-        UserView,
+        BookmarkView, FileDetails, HotTag, PostCounts, PostDetails, PostRelationships, PostView, Ranked, RankedUser,
+        Relationship, ResourceDetails, ResourceTags, ResourceView, TagDetails, Taggers, Thread, UserCounts,
+        UserDetails, UserHit, UserView,
     },
 };
 use nexus_model::Timestamp;
@@ -144,7 +144,7 @@ impl Read for Model {
         self.post_stream(query)
     }
 
-    fn users(&self, query: &UserQuery) -> Vec<PubkyId> {
+    fn users(&self, query: &UserQuery) -> Vec<RankedUser> {
         self.user_stream(query)
     }
 
@@ -203,8 +203,8 @@ impl Read for Model {
         paged(self.tagged_with(labels), page)
     }
 
-    fn posts_by_tag(&self, label: &str, sorting: Sorting, range: ScoreRange, page: Page) -> Vec<Ranked> {
-        self.labelled_posts(label, sorting, range, page)
+    fn posts_by_tag(&self, query: &LabelledQuery) -> Vec<Ranked> {
+        self.labelled_posts(query)
     }
 
     fn labels(&self, prefix: &str, page: Page) -> Vec<Label> {

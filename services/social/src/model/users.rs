@@ -3,14 +3,17 @@
 use super::{Model, paged, sorted};
 use crate::{
     dice::Dice,
-    query::{Depth, Page, Reach, Timeframe, UserQuery, UserSource},
+    query::{Depth, Order, Page, Reach, Timeframe, UserQuery, UserSource},
     row::{Label, PostKey, PostKind, PostRow, Target, UserState},
     score,
-    view::{UserCounts, UserHit},
+    view::{RankedUser, UserCounts, UserHit},
 };
 use nexus_model::Timestamp;
 use nexus_pubky::PubkyId;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+};
 
 impl Model {
     fn posts_by(&self, user: &PubkyId) -> impl Iterator<Item = &PostRow> {
@@ -48,10 +51,10 @@ impl Model {
         self.users.get(user).is_some_and(|row| row.state != UserState::Deleted)
     }
 
-    fn most_followed(&self) -> Vec<PubkyId> {
+    fn most_followed(&self) -> Vec<(i64, PubkyId)> {
         let shown = self.users.keys().filter(|user| self.is_shown(user));
         let ranked = sorted(shown.map(|user| (self.followers_count(user), *user)));
-        ranked.into_iter().rev().map(|(_, user)| user).collect()
+        ranked.into_iter().rev().map(|(followers, user)| (score::ordered(f64::from(followers)), user)).collect()
     }
 
     fn activity(&self, user: &PubkyId, timeframe: Timeframe, now: Timestamp) -> u32 {
@@ -64,9 +67,14 @@ impl Model {
         number(tags.count() + self.posts_by(user).filter(|post| post.indexed_at >= start).count())
     }
 
-    /// Highest score first. Over all time it is the ranking of everybody, whoever asks (spec d.11); in a
+    /// Highest score first, with the scores. Over all time it is the ranking of everybody, whoever asks (spec d.11); in a
     /// window only users who did something in it are ranked.
-    fn influencers(&self, around: Option<(PubkyId, Reach)>, timeframe: Timeframe, now: Timestamp) -> Vec<PubkyId> {
+    fn influencers(
+        &self,
+        around: Option<(PubkyId, Reach)>,
+        timeframe: Timeframe,
+        now: Timestamp,
+    ) -> Vec<(i64, PubkyId)> {
         let around = around.filter(|_| timeframe != Timeframe::AllTime);
         let reached = around.map(|(user, reach)| self.reach(&user, reach));
         let mut ranked = Vec::new();
@@ -78,24 +86,26 @@ impl Model {
             }
         }
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
-        ranked.into_iter().map(|(_, user)| user).collect()
+        ranked.into_iter().map(|(score, user)| (score::ordered(score), user)).collect()
     }
 
-    fn recommended(&self, user: &PubkyId, seed: u64, limit: usize) -> Vec<PubkyId> {
+    fn recommended(&self, user: &PubkyId, query: &UserQuery) -> Vec<PubkyId> {
         let near = self.within(user, Depth::THREE);
         let active = |id: &PubkyId| number(self.posts_by(id).count()) >= score::RECOMMENDED_POSTS;
-        let candidates = self.most_followed().into_iter().filter(|id| near.contains(id) && !self.follows(user, id));
-        let mut candidates: Vec<_> = candidates.filter(active).take(score::CANDIDATES).collect();
-        Dice::new(seed).shuffle(&mut candidates);
-        candidates.truncate(limit);
+        let wanted = |id: &PubkyId| !self.follows(user, id) && !self.mutes_as(query.unless_muted_by, id);
+        let ranked = self.most_followed().into_iter().map(|(_, id)| id).filter(|id| near.contains(id) && wanted(id));
+        let mut candidates: Vec<_> = ranked.filter(active).take(score::CANDIDATES).collect();
+        Dice::new(query.seed).shuffle(&mut candidates);
+        candidates.truncate(query.page.limit);
         candidates
     }
 
     /// Users who replied, by their first reply.
-    fn repliers(&self, post: &PostKey) -> Vec<PubkyId> {
+    fn repliers(&self, post: &PostKey, muted_by: Option<PubkyId>) -> Vec<PubkyId> {
         let mut seen = BTreeSet::new();
         let authors = self.replies_to(post).into_iter().map(|(_, reply)| reply.author);
-        authors.filter(|author| seen.insert(*author)).take(score::UNPAGED).collect()
+        let authors = authors.filter(|author| !self.mutes_as(muted_by, author) && seen.insert(*author));
+        authors.take(score::UNPAGED).collect()
     }
 
     /// Who put the label on the user or on one of the user's posts.
@@ -145,25 +155,44 @@ impl Model {
         pack
     }
 
-    pub(super) fn user_stream(&self, query: &UserQuery) -> Vec<PubkyId> {
+    pub(super) fn user_stream(&self, query: &UserQuery) -> Vec<RankedUser> {
+        use Order::{Ascending, Descending};
         match &query.source {
             UserSource::Relation(user, relation) if self.users.contains_key(user) => {
-                paged(self.relation(user, *relation).into_iter().map(|(_, id)| id), query.page)
+                let list = self.relation(user, *relation).into_iter();
+                self.cut(list.map(|(time, id)| (time.millis(), id)).collect(), Ascending, query)
             }
             UserSource::Relation(..) => Vec::new(),
-            UserSource::MostFollowed => paged(self.most_followed(), query.page),
+            UserSource::MostFollowed => self.cut(self.most_followed(), Descending, query),
             UserSource::Influencers { around, timeframe, preview } => {
-                let ranked = self.influencers(*around, *timeframe, query.now);
+                let mut ranked = self.influencers(*around, *timeframe, query.now);
+                if !preview {
+                    return self.cut(ranked, Descending, query);
+                }
+                ranked.retain(|(_, user)| !self.mutes_as(query.unless_muted_by, user));
                 let start = score::preview_start(ranked.len(), query.seed);
-                let cut = Page { skip: start, limit: score::PREVIEW };
-                paged(ranked, if *preview { cut } else { query.page })
+                let cut = paged(ranked, Page { skip: start, limit: score::PREVIEW });
+                cut.into_iter().map(|(score, user)| RankedUser { user, score }).collect()
             }
-            UserSource::Recommended(user) => self.recommended(user, query.seed, query.page.limit),
-            UserSource::PostReplies(post) => self.repliers(post),
+            UserSource::Recommended(user) => placed(self.recommended(user, query)),
+            UserSource::PostReplies(post) => placed(self.repliers(post, query.unless_muted_by)),
             UserSource::StarterPack { labels, newcomer, timeframe } => {
-                paged(self.starter_pack(labels, *newcomer, timeframe.start(query.now)), query.page)
+                let pack = placed(self.starter_pack(labels, *newcomer, timeframe.start(query.now)));
+                self.cut(pack.into_iter().map(|entry| (entry.score, entry.user)).collect(), Ascending, query)
             }
         }
+    }
+
+    /// A page of a list that is in order.
+    fn cut(&self, list: Vec<(i64, PubkyId)>, order: Order, query: &UserQuery) -> Vec<RankedUser> {
+        let after = |(score, user): &(i64, PubkyId)| {
+            query.after.as_ref().is_none_or(|place| {
+                let sides = (*score, user.as_str()).cmp(&(place.score, &*place.member));
+                sides == if order == Order::Descending { Ordering::Less } else { Ordering::Greater }
+            })
+        };
+        let seen = list.into_iter().filter(|(_, user)| !self.mutes_as(query.unless_muted_by, user));
+        paged(seen.filter(after).map(|(score, user)| RankedUser { user, score }), query.page)
     }
 
     pub(super) fn named(&self, prefix: &str) -> Vec<PubkyId> {
@@ -212,6 +241,11 @@ impl Model {
         }
         None
     }
+}
+
+/// A list whose only order is that of its places.
+fn placed(list: Vec<PubkyId>) -> Vec<RankedUser> {
+    (0..).zip(list).map(|(score, user)| RankedUser { user, score }).collect()
 }
 
 fn number(count: usize) -> u32 {

@@ -7,11 +7,13 @@ use nexus_social::{
     index::{Effort, Index, Published},
     model::{History, Model},
     query::{
-        Depth, HotTagQuery, KindFilter, Order, Page, Position, PostQuery, PostSource, Reach, Relation, ResourceQuery,
-        ResourceSorting, ScoreRange, Sorting, TagWindow, Timeframe, UserQuery, UserSource,
+        Depth, HotTagQuery, KindFilter, LabelledQuery, Order, Page, Position, PostQuery, PostSource, Reach, Relation,
+        ResourceQuery, ResourceSorting, ScoreRange, Sorting, TagWindow, Timeframe, UserQuery, UserSource,
     },
     read::{Read, TaggerScope},
-    row::{FileKey, Label, PostKey, PostKind},
+    row::{Edge, FileKey, Label, PostKey, PostKind, UserEdge},
+    store::Stored,
+    view::RankedUser,
 };
 use proptest::prelude::*;
 use std::fmt::Debug;
@@ -187,8 +189,34 @@ impl<'a> Quiz<'a> {
                 timeframe: self.frame(),
             },
         };
-        let query = UserQuery { source, page: self.page(), now: self.now, seed: self.dice.roll() };
+        let unless_muted_by = self.dice.percent(30).then(|| self.user());
+        let (page, now, seed) = (Page { skip: 0, limit: 1000 }, self.now, self.dice.roll());
+        let mut query = UserQuery { source, page, after: None, unless_muted_by, now, seed };
+        let all = self.ask(&query, |read| read.users(&query));
+        assert!(all.iter().all(|entry| !unless_muted_by.is_some_and(|viewer| self.mutes(&viewer, &entry.user))));
+        if query.source.is_paged() {
+            self.follow(&mut query, &all);
+        }
+        (query.after, query.page) = (None, self.page());
         self.ask(&query, |read| read.users(&query));
+    }
+
+    fn mutes(&self, viewer: &PubkyId, user: &PubkyId) -> bool {
+        let mutes = |edge: &UserEdge| edge.from == *viewer && edge.to == *user;
+        self.history.model().rows().iter().any(|row| matches!(row, Stored::Edge(Edge::Mutes(edge)) if mutes(edge)))
+    }
+
+    /// Pages that follow one another by position make up the whole, without repeating or leaving out.
+    fn follow(&mut self, query: &mut UserQuery, all: &[RankedUser]) {
+        query.page.limit = self.dice.below(3) + 1;
+        let mut followed = Vec::new();
+        loop {
+            let page = self.ask(&query, |read| read.users(query));
+            let Some(last) = page.last() else { break };
+            query.after = Some(Position { score: last.score, member: last.user.as_str().into() });
+            followed.extend(page);
+        }
+        assert_eq!(followed, all, "paging by position through {query:?}");
     }
 
     fn hot(&mut self) {
@@ -294,15 +322,28 @@ impl<'a> Quiz<'a> {
         self.ask(&labels, |read| read.users_by_tags(&labels, page));
         let prefix = ["", "m", "map", "mapp", "str", "z"][self.dice.below(6)];
         self.ask(prefix, |read| read.labels(prefix, page));
-        let sorting = self.sorting();
-        let whole = Page { skip: 0, limit: 1000 };
-        let all = self
-            .ask((&label, sorting), |read| read.posts_by_tag(label.as_str(), sorting, ScoreRange::default(), whole));
-        let scores: Vec<_> = all.iter().map(|entry| entry.score).collect();
-        let range = self.range(&scores);
-        self.ask((&label, sorting, range), |read| read.posts_by_tag(label.as_str(), sorting, range, page));
+        self.labelled(label);
         let files: Vec<FileKey> = self.history.files();
         files.iter().for_each(|file| drop(self.ask(file, |read| read.file(file))));
+    }
+
+    fn labelled(&mut self, label: Label) {
+        let mut query = LabelledQuery {
+            label,
+            sorting: self.sorting(),
+            range: ScoreRange::default(),
+            after: None,
+            page: Page { skip: 0, limit: 1000 },
+            unless_muted_by: self.dice.percent(30).then(|| self.user()),
+        };
+        let all = self.ask(&query, |read| read.posts_by_tag(&query));
+        let scores: Vec<_> = all.iter().map(|entry| entry.score).collect();
+        if let Some((place, last)) = self.dice.pick(&all.iter().enumerate().collect::<Vec<_>>()) {
+            query.after = Some(Position { score: last.score, member: last.post.to_string().into() });
+            assert_eq!(self.ask(&query, |read| read.posts_by_tag(&query)), all[place + 1..]);
+        }
+        (query.after, query.range, query.page) = (None, self.range(&scores), self.page());
+        self.ask(&query, |read| read.posts_by_tag(&query));
     }
 
     fn run(mut self, rounds: usize) {

@@ -5,8 +5,8 @@ use super::{
     error::Answer,
     extract::{At, Query},
     openapi::{Failures, Invalid},
-    params::{Count, UserPath},
-    shown::attached,
+    params::{Content, Count, UserPath},
+    shown::{ShownBootstrap, attached},
 };
 use crate::shared::Shared;
 use axum::{Json, extract::State};
@@ -58,6 +58,10 @@ struct Sizes {
     #[serde(default)]
     #[param(schema_with = Count::<30, 100>::schema)]
     notifications: Count<30, 100>,
+    /// `uri`: light views, without texts, for clients that read posts from their homeservers and verify them.
+    #[serde(default)]
+    #[param(inline)]
+    content: Content,
 }
 
 /// Initial payload for all data required to bootstrap the pubky.app application
@@ -65,14 +69,18 @@ struct Sizes {
     get, path = "/v0/bootstrap/{user_id}", tag = "Bootstrap", operation_id = "bootstrap_handler",
     params(UserPath, Sizes),
     responses(
-        (status = 200, description = "Initial payload to bootstrap the client", body = Bootstrap), Invalid, Failures
+        (
+            status = 200, description = "Initial payload to bootstrap the client; with `content=uri` a `BootstrapLight`",
+            body = Bootstrap
+        ),
+        Invalid, Failures
     )
 )]
 async fn bootstrap(
     State(social): State<Arc<Shared>>,
     At(at): At<UserPath>,
     Query(sizes): Query<Sizes>,
-) -> Answer<Bootstrap> {
+) -> Answer<ShownBootstrap> {
     let now = social.clock.now();
     let first = social.ask(|index| Screen { index, sizes, now }.of(&at.user_id));
     let newest = Page { skip: 0, limit: sizes.notifications.0 };
@@ -80,7 +88,7 @@ async fn bootstrap(
         true => social.notifications(at.user_id, ScoreRange::default(), newest).await??,
         false => Vec::new(),
     };
-    Ok(Json(Bootstrap { notifications, ..first }))
+    Ok(Json(ShownBootstrap::new(Bootstrap { notifications, ..first }, sizes.content)))
 }
 
 /// What the first screen is put together from.
@@ -131,8 +139,10 @@ impl Screen<'_> {
 
     fn users(&self, source: UserSource, limit: usize) -> Vec<PubkyId> {
         let page = Page { skip: 0, limit };
-        let query = UserQuery { source, page, now: self.now, seed: self.now.millis().unsigned_abs() };
-        if limit == 0 { Vec::new() } else { self.index.users(&query) }
+        let (now, seed) = (self.now, self.now.millis().unsigned_abs());
+        let query = UserQuery { source, page, after: None, unless_muted_by: None, now, seed };
+        let listed = if limit == 0 { Vec::new() } else { self.index.users(&query) };
+        listed.into_iter().map(|entry| entry.user).collect()
     }
 
     fn ids(&self, stream: &[PostKey], viewer: Option<&PubkyId>) -> BootstrapIds {

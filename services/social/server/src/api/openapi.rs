@@ -5,7 +5,7 @@ use super::{
         GlobalPostId, Kinds, LabelText, Labels, PostId, PostSourceName, PubkyIdText, ResourceIdText, SearchText,
         Sorted, Timespan, UserIdPrefix, UserSourceName, UsernamePrefix, Which,
     },
-    shown::PostViewLight,
+    shown::{BootstrapLight, PostViewLight, ThreadLight},
 };
 use axum::Router;
 use nexus_social::view::{PostViewDetailed, UserView};
@@ -57,6 +57,8 @@ pub(super) struct Missing;
     Timespan,
     PostViewDetailed,
     PostViewLight,
+    ThreadLight,
+    BootstrapLight,
     UserView
 )))]
 struct Named;

@@ -2,16 +2,20 @@
 
 use super::{
     Routes,
+    cursor::{Continued, continued, next},
     error::Answer,
     extract::{At, Part, Query},
     openapi::{Failures, Invalid},
-    params::{Kind, LabelText, Labels, Paged, PubkyIdText, Range, SearchText, Sorted, UserIdPrefix, UsernamePrefix},
+    params::{
+        After, ExcludeMuted, Kind, LabelText, Labels, Paged, PubkyIdText, Range, SearchText, Sorted, UserIdPrefix,
+        UsernamePrefix, Viewer,
+    },
 };
 use crate::shared::Shared;
 use axum::{Json, extract::State};
 use nexus_pubky::PubkyId;
 use nexus_social::{
-    query::Page,
+    query::{LabelledQuery, Page},
     row::{Label, PostKey},
     search::{ContentHit, ContentQuery},
     view::{PostKindName, Ranked, UserHit},
@@ -111,6 +115,10 @@ struct SortQuery {
     /// StreamSorting method
     #[serde(default)]
     sorting: Sorted,
+    /// Leave out posts by users whom the viewer mutes; requires `viewer_id`
+    #[serde(default)]
+    #[param(value_type = bool)]
+    exclude_muted: ExcludeMuted,
 }
 
 fn post_key<S: Serializer>(key: &PostKey, serializer: S) -> Result<S::Ok, S::Error> {
@@ -135,22 +143,32 @@ impl From<Ranked> for PostsByTagSearch {
     }
 }
 
-/// Search Posts by Tag
+/// Search Posts by Tag. A page goes on with `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/search/posts/by_tag/{tag}", tag = "Search", operation_id = "search_posts_by_tag_handler",
-    params(TagPath, SortQuery, Range, Paged<20, 200>),
+    params(TagPath, SortQuery, Viewer, Range, After, Paged<20, 200>),
     responses((status = 200, description = "Search results", body = Vec<PostsByTagSearch>), Invalid, Failures)
 )]
 async fn posts_by_tag(
     State(social): State<Arc<Shared>>,
     At(at): At<TagPath>,
     Query(query): Query<SortQuery>,
+    Query(viewer): Query<Viewer>,
     Part(range): Part<Range>,
+    Part(after): Part<After>,
     Part(page): Part<Paged<20, 200>>,
-) -> Answer<Vec<PostsByTagSearch>> {
-    let (label, sorting) = (at.tag.0.as_str(), query.sorting.into());
-    let hits = social.ask(|index| index.posts_by_tag(label, sorting, range.into(), page.into()));
-    Ok(Json(hits.into_iter().map(Into::into).collect()))
+) -> Continued<PostsByTagSearch> {
+    let query = LabelledQuery {
+        label: at.tag.0,
+        sorting: query.sorting.into(),
+        range: range.into(),
+        after: after.into(),
+        page: page.into(),
+        unless_muted_by: query.exclude_muted.by(viewer.viewer_id)?,
+    };
+    let hits = social.ask(|index| index.posts_by_tag(&query));
+    let next = next(&hits, query.page);
+    continued(hits.into_iter().map(Into::into).collect(), next)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -1,18 +1,16 @@
-//! Posts as answers show them: whole, with the files they attach, or light.
+//! Posts as answers show them, alone or among others: whole, with the files they attach, or light.
 
-use super::{
-    error::ApiError,
-    params::{Content, PubkyIdText},
-};
+use super::params::{Content, PubkyIdText};
 use nexus_model::Timestamp;
 use nexus_pubky::{Address, Path, PubkyId, TimestampId};
 use nexus_social::{
+    notification::Notification,
     query::TagWindow,
     read::Read,
     row::{FileKey, PostKey, PostKind},
     view::{
-        BookmarkView, FileDetails, PostCounts, PostDetails, PostKindName, PostRelationships, PostView,
-        PostViewDetailed, TagDetails,
+        BookmarkView, Bootstrap, BootstrapIds, FileDetails, PostCounts, PostDetails, PostKindName, PostRelationships,
+        PostView, PostViewDetailed, TagDetails, Thread, ThreadReply, UserView,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -96,6 +94,98 @@ impl From<PostView> for PostViewLight {
     }
 }
 
+/// A thread, whole or light.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ShownThread {
+    Full(Box<Thread>),
+    Light(Box<ThreadLight>),
+}
+
+/// A thread without the texts of its posts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ThreadLight {
+    /// From the root down to the post's parent.
+    ancestors: Vec<PostViewLight>,
+    /// The post.
+    post: PostViewLight,
+    /// Replies in depth-first order.
+    replies: Vec<ThreadReplyLight>,
+    /// True if more replies exist than were asked for.
+    truncated: bool,
+}
+
+/// A reply without its text.
+#[derive(Debug, Serialize, ToSchema)]
+struct ThreadReplyLight {
+    /// 1 for an answer to the post, 2 for an answer to that, and so on.
+    depth: u8,
+    /// The reply.
+    post: PostViewLight,
+}
+
+impl From<Thread> for ThreadLight {
+    fn from(thread: Thread) -> Self {
+        let reply = |reply: ThreadReply| ThreadReplyLight { depth: reply.depth, post: reply.post.into() };
+        Self {
+            ancestors: thread.ancestors.into_iter().map(Into::into).collect(),
+            post: thread.post.into(),
+            replies: thread.replies.into_iter().map(reply).collect(),
+            truncated: thread.truncated,
+        }
+    }
+}
+
+impl ShownThread {
+    pub(super) fn new(thread: Thread, content: Content) -> Self {
+        match content {
+            Content::Full => Self::Full(Box::new(thread)),
+            Content::Uri => Self::Light(Box::new(thread.into())),
+        }
+    }
+}
+
+/// A first screen, whole or light.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ShownBootstrap {
+    Full(Box<Bootstrap>),
+    Light(Box<BootstrapLight>),
+}
+
+/// A first screen without the texts of its posts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BootstrapLight {
+    /// Every user that the rest names.
+    users: Vec<UserView>,
+    /// The newest posts, then replies to them.
+    posts: Vec<PostViewLight>,
+    /// What those posts attach.
+    files: Vec<FileDetails>,
+    /// What to show where.
+    ids: BootstrapIds,
+    /// True if the user is known.
+    indexed: bool,
+    /// The newest notifications.
+    notifications: Vec<Notification>,
+}
+
+impl From<Bootstrap> for BootstrapLight {
+    fn from(screen: Bootstrap) -> Self {
+        let Bootstrap { users, posts, files, ids, indexed, notifications } = screen;
+        Self { users, posts: posts.into_iter().map(Into::into).collect(), files, ids, indexed, notifications }
+    }
+}
+
+impl ShownBootstrap {
+    pub(super) fn new(screen: Bootstrap, content: Content) -> Self {
+        match content {
+            Content::Full => Self::Full(Box::new(screen)),
+            Content::Uri => Self::Light(Box::new(screen.into())),
+        }
+    }
+}
+
 impl Show {
     /// A post as it is to be shown.
     pub(super) fn post(&self, index: &dyn Read, key: &PostKey, tags: TagWindow) -> Option<ShownPost> {
@@ -113,15 +203,6 @@ impl Show {
     /// Known posts, in the order of their keys.
     pub(super) fn posts<'a>(&self, index: &dyn Read, keys: impl IntoIterator<Item = &'a PostKey>) -> Vec<ShownPost> {
         keys.into_iter().filter_map(|key| self.post(index, key, TagWindow::default())).collect()
-    }
-
-    /// Who looks; without anybody, nobody's mutes can be left out.
-    pub(super) fn muting(&self, excluded: bool) -> Result<Option<PubkyId>, ApiError> {
-        match (excluded, self.viewer_id) {
-            (true, None) => Err(ApiError::invalid("`exclude_muted` requires `viewer_id`")),
-            (true, viewer) => Ok(viewer),
-            (false, _) => Ok(None),
-        }
     }
 }
 

@@ -4,20 +4,18 @@ mod query;
 
 use self::query::{StreamQuery, Window};
 use super::{
-    Routes, cursor,
+    Routes,
+    cursor::{Continued, continued, next},
     error::{Answer, ApiError},
     extract::{Body, Query},
     openapi::{Failures, Invalid},
-    params::{After, Content, GlobalPostId, Listed, Paged, PubkyIdText, Range},
+    params::{After, Content, GlobalPostId, Listed, Paged, PubkyIdText, Range, Viewer},
     shown::{Show, ShownPost},
 };
 use crate::shared::Shared;
-use axum::{Json, extract::State, response::AppendHeaders};
+use axum::{Json, extract::State};
 use nexus_pubky::PubkyId;
-use nexus_social::{
-    query::{Position, PostQuery, PostSource},
-    view::{PostViewDetailed, Ranked},
-};
+use nexus_social::{query::PostSource, view::PostViewDetailed};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -29,20 +27,6 @@ pub(super) fn routes() -> Routes {
 
 pub(super) fn expensive_routes() -> Routes {
     Routes::new().routes(routes!(by_ids))
-}
-
-/// An array that may go on: its `x-next-cursor` says where.
-pub(super) type Continued<T> = Result<(AppendHeaders<Option<(&'static str, String)>>, Json<Vec<T>>), ApiError>;
-
-/// The answer's rows, with where they go on.
-pub(super) fn continued<T>(rows: Vec<T>, next: Option<String>) -> Continued<T> {
-    Ok((AppendHeaders(next.map(|next| ("x-next-cursor", next))), Json(rows)))
-}
-
-/// Where a list goes on after a full page.
-fn next(query: &PostQuery, page: &[Ranked]) -> Option<String> {
-    let last = page.last().filter(|_| page.len() == query.page.limit)?;
-    Some(cursor::encode(&Position { score: last.score, member: last.post.to_string().into() }))
 }
 
 /// Stream Posts: Retrieve a stream of posts.
@@ -72,10 +56,10 @@ async fn posts(
     Query(show): Query<Show>,
     window: Window,
 ) -> Continued<ShownPost> {
-    let query = query.question(&show, window)?;
+    let query = query.question(show.viewer_id, window)?;
     let (rows, next) = social.ask(|index| {
         let page = index.posts(&query);
-        (show.posts(index, page.iter().map(|entry| &entry.post)), next(&query, &page))
+        (show.posts(index, page.iter().map(|entry| &entry.post)), next(&page, query.page))
     });
     continued(rows, next)
 }
@@ -96,23 +80,22 @@ struct PostKeyStream {
 /// Stream of post keys, with the parameters of the stream of posts
 #[utoipa::path(
     get, path = "/v0/stream/posts/keys", tag = "Stream", operation_id = "stream_post_keys_handler",
-    params(StreamQuery, query::KeysViewer, Range, After, Paged<10, 50>),
+    params(StreamQuery, Viewer, Range, After, Paged<10, 50>),
     responses((status = 200, description = "Post key stream", body = PostKeyStream), Invalid, Failures)
 )]
 async fn keys(
     State(social): State<Arc<Shared>>,
     Query(query): Query<StreamQuery>,
-    Query(viewer): Query<query::KeysViewer>,
+    Query(viewer): Query<Viewer>,
     window: Window,
 ) -> Answer<PostKeyStream> {
-    let show = Show { viewer_id: viewer.viewer_id, ..Show::default() };
-    let query = query.question(&show, window)?;
+    let query = query.question(viewer.viewer_id, window)?;
     let page = social.ask(|index| index.posts(&query));
     let scored = !matches!(query.source, PostSource::Collection(_));
     Ok(Json(PostKeyStream {
         post_keys: page.iter().map(|entry| entry.post.to_string()).collect(),
         last_post_score: page.last().filter(|_| scored).map(|entry| entry.score),
-        next_cursor: next(&query, &page),
+        next_cursor: next(&page, query.page),
     }))
 }
 

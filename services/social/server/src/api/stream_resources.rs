@@ -1,20 +1,17 @@
 //! Streams of tagged resources.
 
 use super::{
-    Routes, cursor,
+    Routes,
+    cursor::{Continued, continued, next},
     error::Answer,
     extract::{Part, Query},
     openapi::{Failures, Invalid},
     params::{After, Labels, Paged, Range, SortedResources, Viewer, Which},
-    stream_posts::{Continued, continued},
 };
 use crate::shared::Shared;
 use axum::{Json, extract::State};
 use nexus_pubky::ResourceId;
-use nexus_social::{
-    query::{Position, ResourceQuery},
-    view::ResourceView,
-};
+use nexus_social::{query::ResourceQuery, view::ResourceView};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -56,11 +53,6 @@ impl StreamQuery {
     }
 }
 
-fn next(query: &ResourceQuery, page: &[(ResourceId, i64)]) -> Option<String> {
-    let (id, score) = page.last().filter(|_| page.len() == query.page.limit)?;
-    Some(cursor::encode(&Position { score: *score, member: id.as_str().into() }))
-}
-
 /// Stream resources with app/tag filtering, returns full ResourceView objects
 #[utoipa::path(
     get, path = "/v0/stream/resources", tag = "Stream", operation_id = "stream_resources_handler",
@@ -79,7 +71,7 @@ async fn resources(
     let (rows, next) = social.ask(|index| {
         let page = index.resources(&query);
         let views = page.iter().filter_map(|(id, _)| index.resource_view(id, viewer.viewer_id.as_ref()));
-        (views.collect(), next(&query, &page))
+        (views.collect(), next(&page, query.page))
     });
     continued(rows, next)
 }
@@ -114,7 +106,7 @@ async fn ids(
     let query = query.question(range, after, page);
     let page = social.ask(|index| index.resources(&query));
     Ok(Json(ResourceKeyStream {
-        next_cursor: next(&query, &page),
+        next_cursor: next(&page, query.page),
         last_score: page.last().map(|(_, score)| *score),
         resource_ids: page.into_iter().map(|(id, _)| id).collect(),
     }))

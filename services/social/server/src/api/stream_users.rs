@@ -2,18 +2,23 @@
 
 mod query;
 
-use self::query::StreamQuery;
+use self::query::{StreamQuery, Window};
 use super::{
     Routes,
+    cursor::{self, Continued, continued},
     error::Answer,
     extract::{Body, Part, Query},
     openapi::{Failures, Invalid},
-    params::{Listed, Paged, PubkyIdText, UsernamePrefix, Viewer},
+    params::{After, Listed, Paged, PubkyIdText, UsernamePrefix, Viewer},
 };
 use crate::shared::Shared;
 use axum::{Json, extract::State};
 use nexus_pubky::PubkyId;
-use nexus_social::{query::Depth, read::Read, view::UserView};
+use nexus_social::{
+    query::{Depth, UserQuery},
+    read::Read,
+    view::{RankedUser, UserView},
+};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -28,8 +33,13 @@ pub(super) fn expensive_routes() -> Routes {
 }
 
 /// Known users, in the order of their ids.
-fn views(index: &dyn Read, ids: &[PubkyId], viewer: Option<&PubkyId>, depth: Option<Depth>) -> Vec<UserView> {
-    ids.iter().filter_map(|id| index.user_view(id, viewer, depth)).collect()
+fn views<'a>(
+    index: &dyn Read,
+    ids: impl IntoIterator<Item = &'a PubkyId>,
+    viewer: Option<&PubkyId>,
+    depth: Option<Depth>,
+) -> Vec<UserView> {
+    ids.into_iter().filter_map(|id| index.user_view(id, viewer, depth)).collect()
 }
 
 /// Here a depth that isn't 1 to 3 is ignored (spec d.11), and so is one that nobody looks from.
@@ -48,34 +58,49 @@ fn lenient(viewer: Option<&PubkyId>, depth: Option<u32>) -> Option<Depth> {
 /// - *most_followed*: Requires nothing.
 /// - *starter_pack*: Requires **tags** (1-5 interests). **user_id**, or else **viewer_id**, and whom that user
 ///   follows are left out. Moderation labels are rejected, as is a **skip** above 100.
+///
+/// A page goes on with `cursor`, which `x-next-cursor` gives, and with `skip`; *recommended*, *post_replies* and
+/// previews are not paged.
 #[utoipa::path(
     get, path = "/v0/stream/users", tag = "Stream", operation_id = "stream_users_handler",
-    params(StreamQuery, Paged<5, 20>),
+    params(StreamQuery, After, Paged<5, 20>),
     responses((status = 200, description = "Users stream", body = Vec<UserView>), Invalid, Failures)
 )]
 async fn users(
     State(social): State<Arc<Shared>>,
     Query(query): Query<StreamQuery>,
-    Part(page): Part<Paged<5, 20>>,
-) -> Answer<Vec<UserView>> {
+    window: Window,
+) -> Continued<UserView> {
     let (viewer, depth) = (query.viewer_id, lenient(query.viewer_id.as_ref(), query.depth));
-    let query = query.question(page.into(), &social)?;
-    Ok(Json(social.ask(|index| views(index, &index.users(&query), viewer.as_ref(), depth))))
+    let query = query.question(window, &social)?;
+    let (rows, next) = social.ask(|index| {
+        let page = index.users(&query);
+        let users = page.iter().map(|entry| &entry.user);
+        (views(index, users, viewer.as_ref(), depth), next(&query, &page))
+    });
+    continued(rows, next)
+}
+
+/// Where a stream goes on, if it does.
+fn next(query: &UserQuery, page: &[RankedUser]) -> Option<String> {
+    cursor::next(page, query.page).filter(|_| query.source.is_paged())
 }
 
 /// Stream of user ids, with the parameters of the stream of users
 #[utoipa::path(
     get, path = "/v0/stream/users/ids", tag = "Stream", operation_id = "stream_user_ids_handler",
-    params(StreamQuery, Paged<5, 20>),
+    params(StreamQuery, After, Paged<5, 20>),
     responses((status = 200, description = "User IDs stream", body = Vec<String>), Invalid, Failures)
 )]
 async fn ids(
     State(social): State<Arc<Shared>>,
     Query(query): Query<StreamQuery>,
-    Part(page): Part<Paged<5, 20>>,
-) -> Answer<Vec<PubkyId>> {
-    let query = query.question(page.into(), &social)?;
-    Ok(Json(social.ask(|index| index.users(&query))))
+    window: Window,
+) -> Continued<PubkyId> {
+    let query = query.question(window, &social)?;
+    let page = social.ask(|index| index.users(&query));
+    let next = next(&query, &page);
+    continued(page.into_iter().map(|entry| entry.user).collect(), next)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -5,7 +5,8 @@ use super::{
     error::{Answer, ApiError, found},
     extract::{At, Part, Query},
     openapi::{Failures, Invalid, Missing},
-    params::{Count, Limit, Paged, PostPath, PubkyIdText},
+    params::{Content, Count, Limit, Paged, PostPath, PubkyIdText},
+    shown::ShownThread,
 };
 use crate::shared::Shared;
 use axum::extract::State;
@@ -38,23 +39,31 @@ struct ThreadQuery {
     #[serde(default)]
     #[param(schema_with = Limit::<3, 10>::reference)]
     depth: Limit<3, 10>,
+    /// `uri`: light views, without texts, for clients that read posts from their homeservers and verify them.
+    #[serde(default)]
+    #[param(inline)]
+    content: Content,
 }
 
 /// A post among its ancestors and replies
 #[utoipa::path(
     get, path = "/v0/post/{author_id}/{post_id}/thread", tag = "Post", operation_id = "post_thread_handler",
     params(PostPath, ThreadQuery),
-    responses((status = 200, description = "Thread", body = Thread), Invalid, Missing, Failures)
+    responses(
+        (status = 200, description = "Thread; with `content=uri` a `ThreadLight`", body = Thread),
+        Invalid, Missing, Failures
+    )
 )]
 async fn thread(
     State(social): State<Arc<Shared>>,
     At(at): At<PostPath>,
     Query(query): Query<ThreadQuery>,
-) -> Answer<Thread> {
+) -> Answer<ShownThread> {
     let depth = u8::try_from(query.depth.0).unwrap_or(u8::MAX);
     let viewer = query.viewer_id.as_ref();
     let thread = social.ask(|index| index.thread(&at.key(), viewer, query.ancestors.0, query.replies.0, depth));
-    found(thread, || ApiError::no_post(&at.key()))
+    let shown = thread.map(|thread| ShownThread::new(thread, query.content));
+    found(shown, || ApiError::no_post(&at.key()))
 }
 
 /// Posts that embed a post, oldest first

@@ -16,7 +16,7 @@ use super::{
     links::Links,
 };
 use crate::{
-    query::{KindFilter, Order, Page, PostQuery, PostSource, Reach, ScoreRange, Sorting},
+    query::{KindFilter, LabelledQuery, Order, PostQuery, PostSource, Reach, Sorting},
     row::{PostKey, PostKind},
     view::Ranked,
 };
@@ -68,8 +68,7 @@ impl Index {
         if tags.is_empty() && !query.tags.is_empty() {
             return None;
         }
-        let muted = query.unless_muted_by.and_then(|viewer| self.columns.user(&viewer));
-        let muted = muted.map(|viewer| &self.users[at(viewer)].mutes).filter(|mutes| mutes.len() > 0);
+        let muted = self.mutes_of(query.unless_muted_by);
         Some(Filter { index: self, kinds: kind_mask(&query.kinds), tags, replies, muted, authors })
     }
 
@@ -106,10 +105,8 @@ impl Index {
         let post = self.columns.post(key)?;
         let facts = &self.columns.posts[at(post)];
         let body = self.posts[at(post)].rare.as_deref().filter(|_| facts.known)?;
-        let muted = query.unless_muted_by.and_then(|viewer| self.columns.user(&viewer));
-        let is_muted = |post: u32| {
-            muted.is_some_and(|viewer| self.users[at(viewer)].mutes.contains(self.columns.posts[at(post)].author))
-        };
+        let muted = self.mutes_of(query.unless_muted_by);
+        let is_muted = |post: u32| muted.is_some_and(|mutes| mutes.contains(self.columns.posts[at(post)].author));
         let after = query.after.as_ref().map_or(i64::MIN, |place| place.score);
         let items = (0i64..).zip(&body.items).filter(|(place, post)| *place > after && !is_muted(**post));
         let page = items.skip(query.page.skip).take(query.page.limit);
@@ -117,18 +114,18 @@ impl Index {
     }
 
     /// Posts that carry a label, replies included, highest first.
-    pub(super) fn labelled_posts(&self, label: &str, sorting: Sorting, range: ScoreRange, page: Page) -> Vec<Ranked> {
-        let Some(label) = self.columns.label(label) else { return Vec::new() };
+    pub(super) fn labelled_posts(&self, query: &LabelledQuery) -> Vec<Ranked> {
+        let Some(label) = self.columns.label(query.label.as_str()) else { return Vec::new() };
         let filter = Filter {
             index: self,
             kinds: u8::MAX,
             tags: vec![label],
             replies: Replies::With,
-            muted: None,
+            muted: self.mutes_of(query.unless_muted_by),
             authors: Authors::All,
         };
-        let bounds = Bounds { order: Order::Descending, range, after: None };
-        Plan { index: self, filter, bounds, sorting, page }.run()
+        let bounds = Bounds { order: Order::Descending, range: query.range, after: query.after.as_ref() };
+        Plan { index: self, filter, bounds, sorting: query.sorting, page: query.page }.run()
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use ids::{GlobalPostId, PostId, PostPath, PubkyIdText, ResourceIdText
 pub(crate) use lists::{Kind, Kinds, Labels, Listed};
 pub(crate) use range::{After, Paged, Range, TagPage};
 pub(crate) use text::{LabelText, SearchText, UserIdPrefix, UsernamePrefix};
-pub(crate) use viewer::{Trust, Viewer, steps_within};
+pub(crate) use viewer::{ExcludeMuted, Trust, Viewer, steps_within};
 
 use serde::de::Error;
 use std::fmt::Display;

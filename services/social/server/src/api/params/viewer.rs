@@ -1,4 +1,4 @@
-//! Who looks, and whose tags count.
+//! Who looks, whose tags count, and who is left out.
 
 use super::PubkyIdText;
 use crate::api::error::ApiError;
@@ -14,6 +14,22 @@ pub(crate) struct Viewer {
     /// Viewer Pubky ID
     #[param(value_type = Option<PubkyIdText>)]
     pub(crate) viewer_id: Option<PubkyId>,
+}
+
+/// Whether those whom the viewer mutes are left out.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ExcludeMuted(bool);
+
+impl ExcludeMuted {
+    /// Whose mutes count. Without a viewer, nobody's can be left out.
+    pub(crate) fn by(self, viewer: Option<PubkyId>) -> Result<Option<PubkyId>, ApiError> {
+        match (self.0, viewer) {
+            (true, None) => Err(ApiError::invalid("`exclude_muted` requires `viewer_id`")),
+            (true, viewer) => Ok(viewer),
+            (false, _) => Ok(None),
+        }
+    }
 }
 
 /// Who looks, and how far the taggers may be.

@@ -3,9 +3,9 @@
 use super::{
     super::{
         extract::Part,
-        params::{Kind, Kinds, Labels, PostId, PostSourceName, Sorted, Which, steps_within},
+        params::{ExcludeMuted, Kind, Kinds, Labels, PostId, PostSourceName, Sorted, Which, steps_within},
     },
-    After, ApiError, Paged, PubkyIdText, Range, Show,
+    After, ApiError, Paged, PubkyIdText, Range,
 };
 use axum::{extract::FromRequestParts, http::request::Parts};
 use nexus_pubky::PubkyId;
@@ -33,15 +33,6 @@ impl<S: Sync> FromRequestParts<S> for Window {
         let Part(after) = Part::<After>::from_request_parts(parts, state).await?;
         Ok(Self { range, after: after.into(), page: page.into() })
     }
-}
-
-/// Who looks at keys.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct KeysViewer {
-    /// Viewer Pubky ID, for `exclude_muted`
-    #[param(value_type = Option<PubkyIdText>)]
-    pub(super) viewer_id: Option<PubkyId>,
 }
 
 /// Which stream.
@@ -77,12 +68,13 @@ pub(super) struct StreamQuery {
     exclude_kinds: Option<Kinds>,
     /// Leave out posts by users whom the viewer mutes; requires `viewer_id`
     #[serde(default)]
-    exclude_muted: bool,
+    #[param(value_type = bool)]
+    exclude_muted: ExcludeMuted,
 }
 
 impl StreamQuery {
     /// The question, or why there is none.
-    pub(super) fn question(self, show: &Show, window: Window) -> Result<PostQuery, ApiError> {
+    pub(super) fn question(self, viewer: Option<PubkyId>, window: Window) -> Result<PostQuery, ApiError> {
         self.refuse_for_collection(&window.range)?;
         let source = self.source()?;
         let kinds = self.kinds()?;
@@ -95,7 +87,7 @@ impl StreamQuery {
             range: ScoreRange::from(window.range),
             after: window.after,
             page: window.page,
-            unless_muted_by: show.muting(self.exclude_muted)?,
+            unless_muted_by: self.exclude_muted.by(viewer)?,
         })
     }
 

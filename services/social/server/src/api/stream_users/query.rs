@@ -2,12 +2,14 @@
 
 use super::super::{
     error::ApiError,
-    params::{Labels, PostId, PubkyIdText, ReachName, Timespan, UserSourceName},
+    extract::Part,
+    params::{After, ExcludeMuted, Labels, Paged, PostId, PubkyIdText, ReachName, Timespan, UserSourceName},
 };
 use crate::shared::Shared;
+use axum::{extract::FromRequestParts, http::request::Parts};
 use nexus_pubky::PubkyId;
 use nexus_social::{
-    query::{Depth, Page, Reach, Relation, UserQuery, UserSource},
+    query::{Depth, Page, Position, Reach, Relation, UserQuery, UserSource},
     row::{Label, PostKey},
 };
 use serde::Deserialize;
@@ -15,6 +17,22 @@ use utoipa::IntoParams;
 
 /// How far a starter pack can be paged accurately.
 const STARTER_PACK_SKIP: usize = 100;
+
+/// The part of a stream that is asked for.
+pub(super) struct Window {
+    after: Option<Position>,
+    page: Page,
+}
+
+impl<S: Sync> FromRequestParts<S> for Window {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Part(page) = Part::<Paged<5, 20>>::from_request_parts(parts, state).await?;
+        let Part(after) = Part::<After>::from_request_parts(parts, state).await?;
+        Ok(Self { after: after.into(), page: page.into() })
+    }
+}
 
 /// Which stream.
 #[derive(Deserialize, IntoParams)]
@@ -50,14 +68,19 @@ pub(super) struct StreamQuery {
     pub(super) depth: Option<u32>,
     /// Comma-separated interest labels (1-5) for source 'starter_pack'
     tags: Option<Labels>,
+    /// Leave out users whom the viewer mutes; requires `viewer_id`
+    #[serde(default)]
+    #[param(value_type = bool)]
+    exclude_muted: ExcludeMuted,
 }
 
 impl StreamQuery {
     /// The question, or why there is none.
-    pub(super) fn question(self, page: Page, social: &Shared) -> Result<UserQuery, ApiError> {
-        let now = social.clock.now();
+    pub(super) fn question(self, window: Window, social: &Shared) -> Result<UserQuery, ApiError> {
+        let (now, Window { after, page }) = (social.clock.now(), window);
+        let unless_muted_by = self.exclude_muted.by(self.viewer_id)?;
         let source = self.source(page, &social.moderated)?;
-        Ok(UserQuery { source, page, now, seed: now.millis().unsigned_abs() })
+        Ok(UserQuery { source, page, after, unless_muted_by, now, seed: now.millis().unsigned_abs() })
     }
 
     fn source(self, page: Page, moderated: &[Label]) -> Result<UserSource, ApiError> {

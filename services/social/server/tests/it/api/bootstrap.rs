@@ -38,6 +38,20 @@ async fn a_stranger_gets_what_everybody_sees() {
 }
 
 #[tokio::test]
+async fn a_light_screen_has_no_texts_and_lacks_nothing_else() {
+    let app = town().start();
+    let path = format!("/v0/bootstrap/{}", user(1));
+    let (mut whole, light) = (app.json(&path).await, app.json(&format!("{path}?content=uri")).await);
+    for post in whole["posts"].as_array_mut().unwrap() {
+        let details = post["details"].as_object_mut().unwrap();
+        for member in ["content", "attachments", "lock"] {
+            assert!(details.remove(member).is_some());
+        }
+    }
+    assert_eq!(light, whole);
+}
+
+#[tokio::test]
 async fn parts_can_be_bounded_or_left_out() {
     let app = town().start();
     let path = |query: &str| format!("/v0/bootstrap/{}?{query}", user(1));

@@ -1,7 +1,10 @@
 //! `/v0/search/*`
 
-use super::town::{NOW, key, label, town, user};
-use nexus_social::{row::PostKind, search::ContentQuery};
+use super::town::{NOW, World, key, label, town, user};
+use nexus_social::{
+    row::{PostKind, Target},
+    search::ContentQuery,
+};
 use serde_json::json;
 
 #[tokio::test]
@@ -36,6 +39,36 @@ async fn posts_are_found_by_tag() {
     assert_eq!(app.json("/v0/search/posts/by_tag/Maps").await, json!([hit]));
     assert_eq!(app.json(&format!("/v0/search/posts/by_tag/maps?end={}", NOW - 58_999)).await, json!([]));
     assert_eq!(app.json("/v0/search/posts/by_tag/maps?sorting=total_engagement").await[0]["score"], 5);
+}
+
+/// Seven posts by two authors at the same moment, all with one label; the third user mutes the second.
+fn equals() -> World {
+    let world = World::default().user(0, "Ada").user(1, "Bob").user(2, "Carol").mute(2, 1);
+    (0..7).fold(world, |world, n| world.post(n % 2, n, 0).tag(0, Target::Post(key(n % 2, n)), "maps"))
+}
+
+#[tokio::test]
+async fn tagged_posts_of_one_score_are_paged_without_repeats() {
+    let app = equals().start();
+    for sorting in ["timeline", "total_engagement"] {
+        let path = format!("/v0/search/posts/by_tag/maps?sorting={sorting}");
+        let all = app.json(&path).await;
+        assert_eq!(all.as_array().unwrap().len(), 7);
+        assert_eq!(app.pages(&format!("{path}&limit=2")).await, all, "{sorting}");
+    }
+}
+
+#[tokio::test]
+async fn tagged_posts_of_muted_authors_are_left_out() {
+    let app = equals().start();
+    let path = |viewer: usize| format!("/v0/search/posts/by_tag/maps?exclude_muted=true&viewer_id={}", user(viewer));
+    let left = app.json(&path(2)).await;
+    let authors: Vec<_> =
+        left.as_array().unwrap().iter().map(|hit| hit["post_key"].as_str().unwrap()[..52].to_owned()).collect();
+    assert_eq!(authors, vec![user(0).to_string(); 4]);
+    assert_eq!(app.json(&path(0)).await.as_array().unwrap().len(), 7);
+    let needs = "Invalid input: `exclude_muted` requires `viewer_id`";
+    app.refuses("/v0/search/posts/by_tag/maps?exclude_muted=true", 400, needs).await;
 }
 
 #[tokio::test]

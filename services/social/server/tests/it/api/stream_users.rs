@@ -1,6 +1,11 @@
 //! `/v0/stream/users*`
 
-use super::town::{World, id, town, user};
+use super::town::{World, id, key, town, user};
+use nexus_pubky::PubkyId;
+use nexus_social::{
+    effects::RowChange,
+    row::{Edge, Target},
+};
 use serde_json::{Value, json};
 
 fn ids(users: &[usize]) -> Value {
@@ -31,6 +36,73 @@ async fn sources_give_what_they_promise() {
     let near = format!("/v0/stream/users/ids?source=influencers&user_id={}&timeframe=today&reach=wot_1", user(0));
     assert_eq!(app.json(&near).await, ids(&[1]));
     assert_eq!(app.json("/v0/stream/users/ids?source=influencers&preview=true").await.as_array().unwrap().len(), 3);
+}
+
+/// Eight users who all follow the first at the same moment, and whom nobody follows.
+fn followers() -> World {
+    let world = (0..9).fold(World::default(), |world, n| world.user(n, "Somebody"));
+    (1..9).fold(world, |world, n| world.follow(n, 0)).mute(9, 3).mute(9, 0)
+}
+
+#[tokio::test]
+async fn cursors_neither_repeat_nor_skip() {
+    let world = (1..8).fold(followers(), |world, n| world.post(n, n, 0).tag(0, Target::User(user(n)), "kind"));
+    let app = world.start();
+    let related = format!("source=followers&user_id={}", user(0));
+    for source in [&*related, "source=most_followed", "source=influencers", "source=starter_pack&tags=kind"] {
+        for path in ["/v0/stream/users", "/v0/stream/users/ids"] {
+            let all = app.json(&format!("{path}?{source}&limit=20")).await;
+            assert!(all.as_array().unwrap().len() > 6, "{source}");
+            assert_eq!(app.pages(&format!("{path}?{source}&limit=3")).await, all, "{path} {source}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_stays_where_it_is_while_followers_come_and_go() {
+    let app = followers().start();
+    let path = |query: &str| format!("/v0/stream/users/ids?source=followers&user_id={}&limit=20{query}", user(0));
+    let first = app.get(&path("").replace("limit=20", "limit=3")).await;
+    let cursor = first.headers["x-next-cursor"].to_str().unwrap().to_owned();
+    let rest = app.json(&path(&format!("&cursor={cursor}"))).await;
+    let gone: PubkyId = first.json()[2].as_str().unwrap().parse().unwrap();
+    let without = followers().with(|effects| {
+        effects.rows.retain(|row| !matches!(row, RowChange::PutEdge(Edge::Follows(edge)) if edge.from == gone));
+    });
+    assert_eq!(without.start().json(&path(&format!("&cursor={cursor}"))).await, rest, "the one it names is gone");
+}
+
+#[tokio::test]
+async fn samples_have_no_cursor() {
+    let app = followers().start();
+    for query in ["source=influencers&preview=true&limit=3", "source=most_followed&limit=20"] {
+        let reply = app.get(&format!("/v0/stream/users/ids?{query}")).await;
+        assert_eq!((reply.status, reply.headers.get("x-next-cursor")), (200, None), "{query}");
+    }
+    let text =
+        "Invalid input: Failed to deserialize query string: Invalid input: cursor is not one that this server gave";
+    app.refuses("/v0/stream/users?source=most_followed&cursor=zz", 400, text).await;
+}
+
+#[tokio::test]
+async fn muted_users_are_left_out_of_every_source() {
+    let app = followers().user(9, "Viewer").tag(1, Target::User(user(3)), "kind").reply(3, 1, 5, key(0, 0)).start();
+    let viewer = format!("viewer_id={}", user(9));
+    for source in [
+        format!("source=followers&user_id={}", user(0)),
+        "source=most_followed".into(),
+        "source=influencers".into(),
+        "source=starter_pack&tags=kind".into(),
+        format!("source=post_replies&author_id={}&post_id={}", user(0), id(0)),
+    ] {
+        let path = format!("/v0/stream/users/ids?{source}&limit=20&{viewer}");
+        let names =
+            |all: &Value| all.as_array().unwrap().iter().any(|id| [json!(user(0)), json!(user(3))].contains(id));
+        assert!(names(&app.json(&path).await), "{source} has somebody to leave out");
+        assert!(!names(&app.json(&format!("{path}&exclude_muted=true")).await), "{source}");
+    }
+    let needs = "Invalid input: `exclude_muted` requires `viewer_id`";
+    app.refuses("/v0/stream/users?source=most_followed&exclude_muted=true", 400, needs).await;
 }
 
 #[tokio::test]

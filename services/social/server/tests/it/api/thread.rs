@@ -36,6 +36,26 @@ async fn a_thread_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_light_thread_has_no_texts() {
+    let app = chain().start();
+    let path = format!("{}/thread", post_path(1, 3));
+    let (whole, light) = (app.json(&path).await, app.json(&format!("{path}?content=uri")).await);
+    assert!(!light.to_string().contains("\"content\""));
+    for (post, thin) in [
+        (&whole["post"], &light["post"]),
+        (&whole["ancestors"][0], &light["ancestors"][0]),
+        (&whole["replies"][1]["post"], &light["replies"][1]["post"]),
+    ] {
+        assert!(post["details"]["content"].is_string());
+        assert_eq!((&post["details"]["uri"], &post["counts"]), (&thin["details"]["uri"], &thin["counts"]));
+        assert_eq!(post["details"]["content_hash"], thin["details"]["content_hash"]);
+    }
+    let text =
+        "Invalid input: Failed to deserialize query string: content: unknown variant `x`, expected `full` or `uri`";
+    app.refuses(&format!("{path}?content=x"), 400, text).await;
+}
+
+#[tokio::test]
 async fn reposts_are_keys_oldest_first() {
     let app = town().repost(3, 9, 9000, key(0, 1)).start();
     let path = format!("{}/reposts", post_path(0, 1));

@@ -337,6 +337,17 @@ impl App {
         reply.json()
     }
 
+    /// The rows of a list, page after page as `x-next-cursor` leads on.
+    pub(crate) async fn pages(&self, path: &str) -> Value {
+        let mut rows = Vec::new();
+        let mut reply = self.get(path).await;
+        loop {
+            rows.extend(reply.json().as_array().unwrap_or_else(|| panic!("{path}: {reply:?}")).clone());
+            let Some(next) = reply.headers.get("x-next-cursor") else { return rows.into() };
+            reply = self.get(&format!("{path}&cursor={}", next.to_str().unwrap())).await;
+        }
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         self.ask(Method::POST, path, &[("content-type", "application/json")], &body.to_string()).await
     }
