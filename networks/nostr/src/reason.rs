@@ -59,7 +59,35 @@ pub struct Reason {
     pub text: Cow<'static, str>,
 }
 
+impl Prefix {
+    const ALL: [Self; 11] = [
+        Self::Duplicate,
+        Self::Pow,
+        Self::Blocked,
+        Self::RateLimited,
+        Self::Invalid,
+        Self::Restricted,
+        Self::Mute,
+        Self::Error,
+        Self::AuthRequired,
+        Self::Unsupported,
+        Self::Closed,
+    ];
+
+    /// The prefix that is written so.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|prefix| prefix.as_str() == word)
+    }
+}
+
 impl Reason {
+    /// Reads `prefix: text`; a text without a known prefix stands under `otherwise`.
+    pub fn parse(text: &str, otherwise: Prefix) -> Self {
+        let split = text.split_once(':').and_then(|(word, rest)| Some((Prefix::parse(word)?, rest.trim_start())));
+        let (prefix, text) = split.unwrap_or((otherwise, text));
+        Self::new(prefix, text.to_owned())
+    }
+
     /// The reason `prefix: text`.
     pub fn new(prefix: Prefix, text: impl Into<Cow<'static, str>>) -> Self {
         Self { prefix, text: text.into() }

@@ -3,6 +3,9 @@
 use crate::{Error, EventId, Kind, PublicKey, Result};
 use serde_json::Value;
 
+/// How long a role's id may be, in bytes.
+const MAX_ROLE_ID: usize = 64;
+
 /// A call, read from the body of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
@@ -34,6 +37,40 @@ pub enum Call {
     UnblockIp(String),
     /// `listblockedips`
     BlockedIps,
+    /// `createrole`, `editrole`
+    PutRole(Known, Role),
+    /// `deleterole`
+    DeleteRole(String),
+    /// `assignrole`
+    AssignRole(PublicKey, String),
+    /// `unassignrole`
+    UnassignRole(PublicKey, String),
+    /// `nexus_listroles`, which the NIP lacks
+    Roles,
+}
+
+/// Whether something must be there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It must.
+    Yes,
+    /// It must not.
+    No,
+}
+
+/// A role of members. (NIP-43)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its name for programs.
+    pub id: String,
+    /// Its name for people.
+    pub label: String,
+    /// What it is for.
+    pub description: String,
+    /// Its colour, as the administrator wrote it.
+    pub color: String,
+    /// Where it stands among the others.
+    pub order: i64,
 }
 
 /// Which list.
@@ -57,7 +94,7 @@ pub enum InfoField {
 }
 
 /// The names of all methods that [`Call::parse`] knows.
-pub const METHODS: [&str; 20] = [
+pub const METHODS: [&str; 26] = [
     "supportedmethods",
     "banpubkey",
     "unbanpubkey",
@@ -78,6 +115,12 @@ pub const METHODS: [&str; 20] = [
     "blockip",
     "unblockip",
     "listblockedips",
+    "createrole",
+    "editrole",
+    "deleterole",
+    "assignrole",
+    "unassignrole",
+    "nexus_listroles",
 ];
 
 impl Call {
@@ -114,6 +157,12 @@ impl Call {
             "blockip" => Self::BlockIp(params.text()?, params.reason()),
             "unblockip" => Self::UnblockIp(params.text()?),
             "listblockedips" => Self::BlockedIps,
+            "createrole" => Self::PutRole(Known::No, params.role()?),
+            "editrole" => Self::PutRole(Known::Yes, params.role()?),
+            "deleterole" => Self::DeleteRole(params.role_id(0)?),
+            "assignrole" => Self::AssignRole(params.value()?, params.role_id(1)?),
+            "unassignrole" => Self::UnassignRole(params.value()?, params.role_id(1)?),
+            "nexus_listroles" => Self::Roles,
             _ => return Err(Error::UnknownMessage),
         })
     }
@@ -134,6 +183,18 @@ impl Params<'_> {
     fn kind(&self) -> Result<Kind> {
         let number = self.0.first().and_then(Value::as_u64).and_then(|number| u16::try_from(number).ok());
         number.map(Kind::new).ok_or(Error::Bad("params"))
+    }
+
+    fn role(&self) -> Result<Role> {
+        let text = |index: usize| self.0.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let order = self.0.get(4).and_then(Value::as_i64).unwrap_or(0);
+        Ok(Role { id: self.role_id(0)?, label: text(1), description: text(2), color: text(3), order })
+    }
+
+    fn role_id(&self, index: usize) -> Result<String> {
+        let id = self.0.get(index).and_then(Value::as_str).unwrap_or_default();
+        let is_valid = !id.is_empty() && id.len() <= MAX_ROLE_ID && !id.contains(':');
+        if is_valid { Ok(id.to_owned()) } else { Err(Error::Bad("params")) }
     }
 
     fn reason(&self) -> String {
