@@ -25,4 +25,4 @@ pub mod store;
 pub mod suite;
 
 pub use cache::InMemoryCache;
-pub use relay::{ManageError, Purge, Relay};
+pub use relay::{Intake, ManageError, Observer, Presence, Protected, Purge, Relay, Terms};

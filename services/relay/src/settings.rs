@@ -1,6 +1,6 @@
 //! What the operator can choose, with the defaults. All times are in seconds, all sizes in bytes.
 
-use crate::market::Profile;
+use crate::{market::Profile, rules::policies::Policy};
 use nexus_nostr::{
     Kind,
     nip::{nip13::Commitment, nip42::RelayUrl, nip77},
@@ -77,6 +77,10 @@ pub struct Limits {
     pub protocol_errors: u32,
     /// Keys that a connection can prove to hold (16).
     pub keys: usize,
+    /// Events of the second at which the relay's own limit cut that are sent beyond it (100). (NIP-67)
+    pub boundary: usize,
+    /// Days that the journal keeps removals (7).
+    pub removal_days: i64,
 }
 
 impl Default for Limits {
@@ -104,6 +108,8 @@ impl Default for Limits {
             outbound_bytes: 4 << 20,
             protocol_errors: 20,
             keys: 16,
+            boundary: 100,
+            removal_days: 7,
         }
     }
 }
@@ -149,6 +155,12 @@ pub struct ReadPolicy {
     pub restricted_kinds: Arc<[Kind]>,
     /// What happens to filters without ids, authors and tags (allowed).
     pub scrape: Scrape,
+    /// The kinds that may be asked for; a filter must name kinds then. Empty for any (empty).
+    pub allowed_kinds: Vec<RangeInclusive<u16>>,
+    /// Whether filters must name ids, authors or a tag (they needn't).
+    pub author_or_tag: Requirement,
+    /// Kinds that only clients may ask for that said who they are (none).
+    pub auth_kinds: Vec<RangeInclusive<u16>>,
     /// Search (on). (NIP-50)
     pub search: Switch,
     /// The filter member `intent` of the first Nexus relay (on).
@@ -162,6 +174,9 @@ impl Default for ReadPolicy {
         Self {
             restricted_kinds: Arc::from([Kind::DIRECT_MESSAGE, Kind::VANISH, Kind::GIFT_WRAP]),
             scrape: Scrape::Allowed,
+            allowed_kinds: Vec::new(),
+            author_or_tag: Requirement::Optional,
+            auth_kinds: Vec::new(),
             search: Switch::On,
             intent: Switch::On,
             eose_hint: Switch::On,
@@ -189,6 +204,8 @@ pub struct WritePolicy {
     pub bare_seals: Switch,
     /// Ephemeral events that nobody waits for are answered with `mute:` (off).
     pub mute: Switch,
+    /// The operator's own rules, in order (none).
+    pub policies: Vec<Policy>,
 }
 
 impl Default for WritePolicy {
@@ -197,6 +214,7 @@ impl Default for WritePolicy {
             always_kinds: vec![Kind::METADATA, Kind::FOLLOWS, Kind::RELAY_LIST, Kind::DM_RELAY_LIST],
             bare_seals: Switch::On,
             mute: Switch::Off,
+            policies: Vec::new(),
         }
     }
 }
@@ -287,11 +305,23 @@ pub struct Market {
     pub validate: Profile,
     /// Bytes of a job event's content (65,536).
     pub content_bytes: usize,
+    /// Whether job feeds are narrowed to what their provider's handlers support (on).
+    pub route: Switch,
+    /// Whether job feeds leave out requests that name other providers (off).
+    pub target_exclusive: Switch,
+    /// Whether it is told who is connected and waits for jobs (on).
+    pub presence: Switch,
 }
 
 impl Default for Market {
     fn default() -> Self {
-        Self { validate: Profile::Lenient, content_bytes: 65_536 }
+        Self {
+            validate: Profile::Lenient,
+            content_bytes: 65_536,
+            route: Switch::On,
+            target_exclusive: Switch::Off,
+            presence: Switch::On,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::Job;
 use crate::ports::{PreparedEvent, StorageAdapter, StorageError};
 use nexus_model::Seq;
 use nexus_nostr::{EventId, Kind, nip::nip09};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// Events that are read at once.
 const BATCH: usize = 1_000;
@@ -46,13 +46,14 @@ async fn tell<S: StorageAdapter>(
     let mut jobs: BTreeMap<EventId, (Option<Job>, Job)> = BTreeMap::new();
     for (_, prepared) in events {
         for id in concerned(prepared) {
-            if !jobs.contains_key(&id) {
-                let known = storage.job(&id).await?;
-                jobs.insert(id, (known.clone(), known.unwrap_or_else(|| Job::new(id))));
-            }
-            if let Some((_, job)) = jobs.get_mut(&id) {
-                learn(job, prepared);
-            }
+            let (_, job) = match jobs.entry(id) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let known = storage.job(&id).await?;
+                    entry.insert((known.clone(), known.unwrap_or_else(|| Job::new(id))))
+                }
+            };
+            learn(job, prepared);
         }
     }
     let known = jobs.into_values().filter(|(before, job)| before.is_some() || *job != Job::new(job.id));

@@ -3,9 +3,11 @@
 use super::{Relay, Shared, lock};
 use crate::{
     ports::{
-        CacheAdapter, ConnectionId, LogLevel, Page, RuntimeAdapter, StorageAdapter, StorageError, WebSocketAdapter,
+        CacheAdapter, ConnectionId, LogLevel, Page, RuntimeAdapter, Scope, StorageAdapter, StorageError,
+        WebSocketAdapter,
     },
     session::Action,
+    settings::Switch,
 };
 use nexus_model::{Raw, Seq};
 use nexus_nostr::{
@@ -36,13 +38,18 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// Files a subscription, then asks the store: so nothing is missed, and the position tells what is a repeat.
     pub(super) async fn subscribe(&self, session: &Shared, sub: &str, filters: &[Filter]) {
         let conn = lock(session).id();
-        if let Err(error) = self.cache.store_subscription(conn, sub, filters).await {
+        let filters = match self.routed(session, sub, filters).await {
+            Ok(filters) => filters,
+            Err(error) => return self.cannot_find(session, sub, &error).await,
+        };
+        if let Err(error) = self.cache.store_subscription(conn, sub, &filters).await {
             self.runtime.log(LogLevel::Error, &format!("a subscription can't be filed: {error}"));
             self.carry_out(session, |session| session.end_subscription(sub, "subscriptions are not available")).await;
             return;
         }
-        match self.find(session, filters).await {
-            Ok((upto, page)) => {
+        match self.find(session, &filters).await {
+            Ok((upto, mut page)) => {
+                self.keep_own_jobs(session, sub, &mut page);
                 self.send_stored(session, sub, &page).await;
                 let hint = if page.more { EoseHint::More } else { EoseHint::Finish };
                 // Sent under the session's lock, or a live event could come before the end of the stored ones.
@@ -50,16 +57,16 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 let answer = session.stored(sub, upto, hint, &self.settings);
                 self.send_all(conn, answer);
             }
-            Err(error) => {
-                self.failed(&error);
-                let why = if matches!(error, StorageError::TimedOut) {
-                    "query timed out"
-                } else {
-                    "the store is not available"
-                };
-                self.carry_out(session, |session| session.end_subscription(sub, why)).await;
-            }
+            Err(error) => self.cannot_find(session, sub, &error).await,
         }
+    }
+
+    /// Ends a subscription whose stored events can't be found.
+    async fn cannot_find(&self, session: &Shared, sub: &str, error: &StorageError) {
+        self.failed(error);
+        let why =
+            if matches!(error, StorageError::TimedOut) { "query timed out" } else { "the store is not available" };
+        self.carry_out(session, |session| session.end_subscription(sub, why)).await;
     }
 
     /// Sends stored events as fast as the client takes them. Live events wait in the session meanwhile.
@@ -76,7 +83,33 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         let upto = self.storage.last_seq().await?;
         let mut scope = lock(session).scope(&self.settings, self.runtime.now());
         scope.max_seq = Some(upto);
-        Ok((upto, self.storage.query(filters, &scope).await?))
+        let mut page = self.storage.query(filters, &scope).await?;
+        self.complete_second(filters, &scope, &mut page).await?;
+        Ok((upto, page))
+    }
+
+    /// Where the relay's own limit cut, the rest of that second is added, so that a client that goes on with
+    /// `until` misses nothing. (NIP-67)
+    async fn complete_second(&self, filters: &[Filter], scope: &Scope, page: &mut Page) -> Result<(), StorageError> {
+        let limits = &self.settings.limits;
+        let is_ours = |filter: &Filter| {
+            filter.search().is_none()
+                && filter.limit().is_some_and(|limit| limit == limits.limit || limit == limits.default_limit)
+        };
+        let ([filter], Some(last)) = (filters, page.events.last()) else { return Ok(()) };
+        if self.settings.read.eose_hint == Switch::Off || !page.more || !is_ours(filter) {
+            return Ok(());
+        }
+        let (second, last) = (last.created_at, last.id);
+        let sent = page.events.iter().filter(|event| event.created_at == second).count();
+        let of_second = filter.clone().with_since(second).with_until(second).with_limit(sent + limits.boundary);
+        let rest = self.storage.query(&[of_second], scope).await?;
+        page.events.extend(rest.events.into_iter().filter(|event| event.id > last));
+        if !rest.more {
+            let older = filter.clone().with_until(second.plus(-1)).with_limit(1);
+            page.more = second.get() > 0 && !self.storage.query(&[older], scope).await?.events.is_empty();
+        }
+        Ok(())
     }
 
     pub(super) async fn unsubscribe(&self, conn: ConnectionId, sub: &str) {

@@ -7,14 +7,26 @@ use crate::{
 };
 use nexus_model::Seq;
 use nexus_nostr::Event;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 /// How many entries are read at once.
 const BATCH: usize = 512;
 
 /// How far delivery has come, and whether somebody is at it.
-#[derive(Debug)]
-pub(super) struct Feed(Mutex<Progress>);
+pub(super) struct Feed {
+    progress: Mutex<Progress>,
+    observer: Option<Observer>,
+}
+
+/// Told how far delivery has come, each time it gets further. It must not wait.
+#[cfg(not(target_arch = "wasm32"))]
+pub type Observer = Box<dyn Fn(Seq) + Send + Sync>;
+/// Told how far delivery has come, each time it gets further. It must not wait.
+#[cfg(target_arch = "wasm32")]
+pub type Observer = Box<dyn Fn(Seq)>;
 
 #[derive(Debug)]
 struct Progress {
@@ -38,7 +50,11 @@ struct Deliverer<'a> {
 
 impl Feed {
     pub(super) const fn new(cursor: Seq) -> Self {
-        Self(Mutex::new(Progress { cursor, turn: Turn::Free }))
+        Self { progress: Mutex::new(Progress { cursor, turn: Turn::Free }), observer: None }
+    }
+
+    pub(super) fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
     }
 
     /// Takes the turn, or tells whoever has it that there is more.
@@ -53,7 +69,13 @@ impl Feed {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.0.lock().expect("no holder of this lock panics")
+        self.progress.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("progress", &self.progress).finish_non_exhaustive()
     }
 }
 
@@ -64,6 +86,9 @@ impl Deliverer<'_> {
 
     fn advance(&self, cursor: Seq) {
         self.feed.progress().cursor = cursor;
+        if let Some(observer) = &self.feed.observer {
+            observer(cursor);
+        }
     }
 
     /// True if nobody asked for more since the last look; then the turn is given up.

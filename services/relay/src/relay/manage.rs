@@ -61,7 +61,10 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             }
             Call::UnlistPubkey(list, key) => self.put(of_pubkeys(*list), &key.to_string(), None).await,
             Call::ListedPubkeys(list) => self.list(of_pubkeys(*list), "pubkey").await,
-            Call::EventsNeedingModeration => self.list(RecordKind::Moderation, "id").await,
+            Call::EventsNeedingModeration => {
+                let waiting = self.needing_moderation().await?;
+                Ok(waiting.into_iter().map(|(id, reason)| json!({ "id": id, "reason": reason })).collect())
+            }
             Call::ListEvent(List::Banned, id, reason) => {
                 self.put(RecordKind::BannedEvent, &id.to_string(), Some(reason)).await?;
                 self.put(RecordKind::Moderation, &id.to_string(), None).await?;
@@ -69,7 +72,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 self.deliver().await;
                 Ok(json!(true))
             }
-            Call::ListEvent(List::Allowed, id, _) => {
+            Call::ListEvent(List::Allowed, id, reason) => {
+                self.put(RecordKind::Reviewed, &id.to_string(), Some(reason)).await?;
                 self.put(RecordKind::Moderation, &id.to_string(), None).await?;
                 self.put(RecordKind::BannedEvent, &id.to_string(), None).await
             }
@@ -81,6 +85,11 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             Call::BlockIp(network, reason) => self.block(network, reason).await,
             Call::UnblockIp(network) => self.put(RecordKind::BlockedIp, network, None).await,
             Call::BlockedIps => self.list(RecordKind::BlockedIp, "ip").await,
+            Call::PutRole(known, role) => self.put_role(*known, role).await,
+            Call::DeleteRole(id) => self.delete_role(id).await,
+            Call::AssignRole(key, id) => self.assign_role(key, id).await,
+            Call::UnassignRole(key, id) => self.put(RecordKind::RoleMember, &format!("{key}:{id}"), None).await,
+            Call::Roles => self.roles().await,
         }
     }
 
@@ -154,5 +163,6 @@ const fn is_question(call: &Call) -> bool {
             | Call::BannedEvents
             | Call::AllowedKinds
             | Call::BlockedIps
+            | Call::Roles
     )
 }

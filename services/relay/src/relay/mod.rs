@@ -3,14 +3,24 @@
 
 mod answer;
 mod deliver;
+mod intake;
 mod manage;
+mod moderation;
+mod presence;
 mod publish;
+mod roles;
+mod route;
+mod upkeep;
 
+pub use deliver::Observer;
+pub use intake::{Intake, Protected, Terms};
 pub use manage::{ManageError, Purge};
+pub use presence::Presence;
 
 use crate::{
     ports::{
-        CacheAdapter, ConnectionId, LogLevel, RuntimeAdapter, StorageAdapter, StorageError, WebSocketAdapter, WsError,
+        CacheAdapter, ConnectionId, Judge, LogLevel, RuntimeAdapter, StorageAdapter, StorageError, WebSocketAdapter,
+        WsError,
     },
     rules::{lists::Lists, rates::Buckets},
     session::{Action, Context, Session},
@@ -41,6 +51,8 @@ pub struct Relay<S, C, W, R> {
     buckets: Mutex<Buckets>,
     sessions: Mutex<HashMap<ConnectionId, Shared>>,
     feed: deliver::Feed,
+    upkeep: upkeep::Upkeep,
+    judge: Option<Box<dyn Judge>>,
 }
 
 /// A session, which its own messages and live events share.
@@ -71,9 +83,25 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             buckets: Mutex::default(),
             sessions: Mutex::default(),
             feed: deliver::Feed::new(start),
+            upkeep: upkeep::Upkeep::default(),
+            judge: None,
         };
         relay.reload_lists().await?;
         Ok(relay)
+    }
+
+    /// This relay, in which `judge` has the last word on every event.
+    #[must_use]
+    pub fn with_judge(mut self, judge: Box<dyn Judge>) -> Self {
+        self.judge = Some(judge);
+        self
+    }
+
+    /// This relay, which tells `observer` each position that it has delivered.
+    #[must_use]
+    pub fn with_observer(mut self, observer: deliver::Observer) -> Self {
+        self.feed.observe(observer);
+        self
     }
 
     /// What events are kept in.
@@ -181,6 +209,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             }
         }
         self.storage.sweep_expired(now.into(), SWEEP).await?;
+        self.forget_removals(now.into()).await?;
         self.deliver().await;
         Ok(())
     }

@@ -4,14 +4,15 @@ use super::{Relay, Shared, lock};
 use crate::{
     market::{self, Job},
     ports::{
-        CacheAdapter, LogLevel, Outcome, PreparedEvent, RuntimeAdapter, StorageAdapter, StorageError, WebSocketAdapter,
+        CacheAdapter, Judge, Judgement, LogLevel, Outcome, PreparedEvent, RuntimeAdapter, Source, StorageAdapter,
+        StorageError, Submission, WebSocketAdapter,
     },
     rules::{admission::Admission, rates::Drawer},
     session::{Publication, Verdict},
     settings::Switch,
 };
 use nexus_model::Verified;
-use nexus_nostr::{Event, EventId, Prefix, Reason, nip::nip59};
+use nexus_nostr::{Event, EventId, Prefix, PublicKey, Reason, nip::nip59};
 use std::sync::Arc;
 
 impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter> Relay<S, C, W, R> {
@@ -25,22 +26,58 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             unknown.into_iter().map(|publication| (publication.event, publication.admission)).unzip();
         let ids: Vec<EventId> = publications.iter().map(|event| event.peek().id).collect();
         let verified = self.runtime.verify_batch(publications.into_iter().map(|event| *event).collect()).await;
-        let mut to_store = Vec::new();
+        let mut valid = Vec::new();
         for ((id, verified), admission) in ids.iter().zip(verified).zip(admissions) {
-            let judged = match verified {
-                Ok(event) => self.judge(session, event).await,
+            let validated = match verified {
+                Ok(event) => self.validate(session, event).await,
                 Err(error) => Err((&error).into()),
             };
-            match (judged, admission) {
-                (Err(reason), _) => self.answer(session, id, Verdict::Refused(reason)),
-                (Ok(event), Admission::Store(expires_at)) => {
-                    to_store.push(PreparedEvent::new(event, self.runtime.now().into(), expires_at));
+            match validated {
+                Err(reason) => self.answer(session, id, Verdict::Refused(reason)),
+                Ok(event) => valid.push((event, admission)),
+            }
+        }
+        self.take(session, valid).await;
+        self.deliver().await;
+    }
+
+    /// Asks for the last word on events, and stores or passes on what is let in.
+    async fn take(&self, session: &Shared, events: Vec<(Verified<Event>, Admission)>) {
+        let now = self.runtime.now().into();
+        let (source, sender) = {
+            let session = lock(session);
+            (Source::Client(session.ip()), session.keys().first().copied())
+        };
+        let submissions = events.iter().map(|(event, _)| event.get());
+        let judgements = self.last_word(submissions, self.judge.as_deref(), &source, sender).await;
+        let mut to_store = Vec::new();
+        for ((event, admission), judgement) in events.into_iter().zip(judgements) {
+            let id = event.get().id;
+            match (judgement, admission) {
+                (Judgement::Reject(reason), _) => self.answer(session, &id, Verdict::Refused(reason)),
+                (Judgement::Shadow, _) | (_, Admission::Shadow) => {
+                    self.answer(session, &id, Verdict::Accepted(None));
                 }
-                (Ok(event), Admission::PassOn) => self.pass_on(session, event.into_inner()).await,
+                (_, Admission::Store(expires_at)) => to_store.push(PreparedEvent::new(event, now, expires_at)),
+                (_, Admission::PassOn) => self.pass_on(session, event.into_inner()).await,
             }
         }
         self.store(session, to_store).await;
-        self.deliver().await;
+    }
+
+    /// What `judge` says about events, or that all are taken if nobody is to be asked.
+    pub(super) async fn last_word<'a>(
+        &self,
+        events: impl Iterator<Item = &'a Event>,
+        judge: Option<&dyn Judge>,
+        source: &Source,
+        sender: Option<PublicKey>,
+    ) -> Vec<Judgement> {
+        let Some(judge) = judge else { return events.map(|_| Judgement::Accept).collect() };
+        let received_at = self.runtime.now().into();
+        let submission =
+            |event: &Event| Submission { event: event.clone(), received_at, source: source.clone(), sender };
+        judge.judge(events.map(submission).collect()).await
     }
 
     /// Answers for events that are stored already, before anything dear is done, and gives the others.
@@ -66,7 +103,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     }
 
     /// Checks that must not be made for an event that may be forged.
-    async fn judge(&self, session: &Shared, event: Verified<Event>) -> Result<Verified<Event>, Reason> {
+    async fn validate(&self, session: &Shared, event: Verified<Event>) -> Result<Verified<Event>, Reason> {
         self.draw(session, event.get())?;
         let job = self.job_of(event.get()).await.map_err(|error| self.failed(&error))?;
         let now = self.runtime.now().into();
@@ -74,7 +111,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         Ok(event)
     }
 
-    async fn job_of(&self, event: &Event) -> Result<Option<Job>, StorageError> {
+    pub(super) async fn job_of(&self, event: &Event) -> Result<Option<Job>, StorageError> {
         match Job::concerned(event) {
             Some(id) => self.storage.job(&id).await,
             None => Ok(None),
@@ -131,7 +168,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
-    async fn remember(&self, event: &Event, outcome: Outcome) {
+    pub(super) async fn remember(&self, event: &Event, outcome: Outcome) {
         if matches!(outcome, Outcome::Stored(_))
             && let Err(error) = self.cache.cache_event(event, self.cache_seconds).await
         {
@@ -156,7 +193,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
 }
 
 /// What the client is told about an outcome.
-fn verdict(outcome: Outcome) -> Verdict {
+pub(super) fn verdict(outcome: Outcome) -> Verdict {
     let refused = |prefix, text| Verdict::Refused(Reason::new(prefix, text));
     match outcome {
         Outcome::Stored(_) => Verdict::Accepted(None),

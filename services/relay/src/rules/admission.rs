@@ -15,6 +15,8 @@ pub enum Admission {
     Store(Option<Seconds>),
     /// Pass it on and forget it.
     PassOn,
+    /// Answer as if it were kept, and forget it.
+    Shadow,
 }
 
 /// Checks an event. `client` are the keys that its sender proved to hold.
@@ -32,12 +34,31 @@ pub fn check(
     lists.check(event, client, &settings.write.always_kinds)?;
     check_kind(event, settings)?;
     check_time(event, settings, now)?;
+    check_work(event, settings)?;
+    check_protection(event, client, settings)?;
+    admit(event, settings, now)
+}
+
+/// Checks an event that didn't come from a client: it may be as old as it is, and needn't prove work.
+///
+/// # Errors
+/// The reason for which it is refused.
+pub fn check_foreign(event: &Event, settings: &Settings, lists: &Lists, now: Seconds) -> Result<Admission, Reason> {
+    check_size(event, settings)?;
+    lists.check(event, &[], &settings.write.always_kinds)?;
+    check_kind(event, settings)?;
+    if nip70::reposts_protected(event) {
+        return Err(Reason::new(Prefix::Blocked, "reposts cannot embed protected events"));
+    }
+    admit(event, settings, now)
+}
+
+/// What is to be done with an event that passed, by its expiration and the retention of its kind.
+fn admit(event: &Event, settings: &Settings, now: Seconds) -> Result<Admission, Reason> {
     let expiration = nip40::expiration(event).map_err(|error| Reason::from(&error))?;
     if expiration.is_some_and(|end| end <= now) {
         return Err(invalid("event has expired"));
     }
-    check_work(event, settings)?;
-    check_protection(event, client, settings)?;
     if event.kind.is_ephemeral() {
         return Ok(Admission::PassOn);
     }

@@ -77,14 +77,14 @@ fn kinds<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<Kind> {
 
 /// Addresses that begin alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
+pub struct Network {
     address: IpAddr,
     bits: u32,
 }
 
 impl Network {
     /// Reads an address, or a network as `address/bits`.
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().ok()?;
         let width = if address.is_ipv4() { 32 } else { 128 };
@@ -92,7 +92,8 @@ impl Network {
         Some(Self { address, bits })
     }
 
-    fn contains(&self, ip: IpAddr) -> bool {
+    /// True if `ip` lies in it.
+    pub fn contains(&self, ip: IpAddr) -> bool {
         let same = |ours: u128, theirs: u128, width: u32| {
             self.bits == 0 || (ours ^ theirs).checked_shr(width - self.bits).unwrap_or(0) == 0
         };

@@ -1,7 +1,8 @@
 //! What is refused before anything dear is done: [`admission`] judges events, [`reading`] judges filters,
-//! [`rates`] count, and [`lists`] are what administrators decided. All of it is pure.
+//! [`rates`] count, [`lists`] are what administrators decided, and [`policies`] what the operator wrote. All of it is pure.
 
 pub mod admission;
 pub mod lists;
+pub mod policies;
 pub mod rates;
 pub mod reading;

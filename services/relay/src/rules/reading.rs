@@ -1,6 +1,7 @@
 //! Whether filters are answered, and what they are made into: limits are set, intents resolved.
 
-use crate::settings::{Scrape, Settings, Switch};
+use super::policies::has_kind;
+use crate::settings::{Requirement, Scrape, Settings, Switch};
 use nexus_nostr::{Error, Filter, Kind, Prefix, PublicKey, Reason, TagName};
 use std::ops::RangeInclusive;
 
@@ -41,6 +42,7 @@ pub fn prepare(
         resolve_intent(filter, settings)?;
         check_size(filter, settings)?;
         check_scrape(filter, settings)?;
+        check_kinds(filter, client, settings)?;
     }
     check_restricted(&filters, purpose, client, settings)?;
     let limit = |filter: &Filter| filter.limit().unwrap_or(settings.limits.default_limit).min(settings.limits.limit);
@@ -85,6 +87,9 @@ fn check_size(filter: &Filter, settings: &Settings) -> Result<(), Reason> {
 
 fn check_scrape(filter: &Filter, settings: &Settings) -> Result<(), Reason> {
     let is_scrape = filter.ids().is_none() && filter.authors().is_none() && filter.tags().is_empty();
+    if is_scrape && settings.read.author_or_tag == Requirement::Required {
+        return Err(Reason::new(Prefix::Restricted, "ask for ids, authors or tags"));
+    }
     let span = || match (filter.since(), filter.until()) {
         (Some(since), Some(until)) => since.distance(until) <= SCRAPE_SECONDS,
         _ => false,
@@ -98,6 +103,21 @@ fn check_scrape(filter: &Filter, settings: &Settings) -> Result<(), Reason> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Some kinds may not be asked for, or not by strangers. Who asks for everything asks for those too.
+fn check_kinds(filter: &Filter, client: &[PublicKey], settings: &Settings) -> Result<(), Reason> {
+    let allowed = &settings.read.allowed_kinds;
+    let is_allowed = filter.kinds().is_some_and(|kinds| kinds.iter().all(|kind| has_kind(allowed, *kind)));
+    if !allowed.is_empty() && !is_allowed {
+        return Err(Reason::new(Prefix::Restricted, "these kinds can't be asked for here"));
+    }
+    let proven = &settings.read.auth_kinds;
+    let asks = filter.kinds().is_none_or(|kinds| kinds.iter().any(|kind| has_kind(proven, *kind)));
+    if !proven.is_empty() && client.is_empty() && asks {
+        return Err(Reason::new(Prefix::AuthRequired, "say who you are to ask for these kinds"));
+    }
+    Ok(())
 }
 
 /// Events of restricted kinds are left out for those who are not party to them. Where that would leave nothing

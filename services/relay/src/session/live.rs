@@ -59,7 +59,7 @@ impl Session {
         settings: &Settings,
         now: Timestamp,
     ) -> Vec<Action> {
-        if !self.scope(settings, now).allows(event) {
+        if !self.scope(settings, now).allows(event) || self.is_for_others(sub, event, settings) {
             return Vec::new();
         }
         match self.subscriptions.get_mut(sub) {
@@ -100,6 +100,7 @@ impl Session {
 
     /// Takes a subscription out, if it is there.
     pub(super) fn drop_subscription(&mut self, sub: &str) -> Vec<Action> {
+        self.feeds.remove(sub);
         let known = self.subscriptions.remove_entry(sub);
         known.map(|(sub, _)| Action::Unsubscribe(sub)).into_iter().collect()
     }

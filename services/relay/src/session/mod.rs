@@ -1,6 +1,7 @@
 //! One client's side of the protocol, as a state machine: messages go in, actions come out, and what the
 //! actions yield goes in again. No I/O, so that all of it can be tested with a fixed clock.
 
+mod feed;
 mod live;
 mod negotiate;
 mod receive;
@@ -12,7 +13,11 @@ use crate::{
 };
 use nexus_model::{Raw, Timestamp};
 use nexus_nostr::{Event, EventId, Filter, PublicKey, Reason, RelayMessage, Seconds};
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 /// What a session wants to have done.
 #[derive(Debug)]
@@ -76,6 +81,8 @@ pub struct Session {
     keys: Vec<PublicKey>,
     subscriptions: HashMap<Arc<str>, live::Subscription>,
     negotiations: HashMap<String, negotiate::Negotiation>,
+    /// Those of the subscriptions that are job feeds.
+    feeds: HashSet<Arc<str>>,
     faults: receive::Faults,
 }
 
@@ -90,6 +97,7 @@ impl Session {
             keys: Vec::new(),
             subscriptions: HashMap::new(),
             negotiations: HashMap::new(),
+            feeds: HashSet::new(),
             faults: receive::Faults::default(),
         }
     }

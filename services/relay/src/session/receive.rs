@@ -2,8 +2,10 @@
 
 use super::{Action, Context, Publication, Session, send};
 use crate::{
+    ports::Judgement,
     rules::{
         admission,
+        policies::{self, Arrival},
         rates::{Drawer, Use},
         reading::{self, Purpose},
     },
@@ -93,17 +95,26 @@ impl Session {
         if !self.draw(Use::Event, context) {
             return Err(too_fast());
         }
-        admission::check(event, &self.keys, context.settings, context.lists, context.now.into())
+        let now = context.now.into();
+        let admission = admission::check(event, &self.keys, context.settings, context.lists, now)?;
+        let arrival = Arrival { event, keys: &self.keys, ip: self.ip, now };
+        match policies::judge(&context.settings.write.policies, arrival) {
+            Judgement::Accept => Ok(admission),
+            Judgement::Reject(reason) => Err(reason),
+            Judgement::Shadow => Ok(admission::Admission::Shadow),
+        }
     }
 
     fn subscribe(&mut self, sub: &str, filters: Vec<Filter>, context: &mut Context<'_>) -> Vec<Action> {
         let mut actions = self.drop_subscription(sub);
+        let is_feed = self.is_feed_wanted(&filters, context.settings);
         let prepared = self.ask(filters, Purpose::Events, Use::Query, context);
         let prepared = prepared.and_then(|filters| self.make_room(context.settings).map(|()| filters));
         match prepared {
             Ok(filters) => {
                 let sub: Arc<str> = sub.into();
                 self.subscriptions.insert(sub.clone(), super::live::Subscription::default());
+                self.note_feed(&sub, is_feed);
                 actions.push(Action::Subscribe(sub, filters));
             }
             Err(reason) => actions.push(send(&RelayMessage::Closed { sub, reason })),

@@ -1,10 +1,14 @@
 //! The relay without I/O: sessions, rules, the market and the store in memory.
 
+mod feed;
+mod intake;
 mod jobs;
 mod manage;
+mod policies;
 mod rebuild;
 mod relay;
 mod rules;
 mod scenarios;
 mod stage;
 mod store;
+mod upkeep;

@@ -115,11 +115,64 @@ fn changes_are_written_down_and_questions_are_not() {
         office.call("changerelayname", json!(["A relay"])).await;
         office.call("listblockedips", json!([])).await;
         let methods = office.call("supportedmethods", json!([])).await;
-        assert_eq!(methods.as_array().map(Vec::len), Some(20));
+        assert_eq!(methods.as_array().map(Vec::len), Some(26));
         let audit = office.0.relay.storage().records(RecordKind::Audit).await.expect("memory");
         assert_eq!(audit.len(), 1);
         assert!(audit[0].value.contains("changerelayname"), "{}", audit[0].value);
         let info = office.0.relay.storage().records(RecordKind::Info).await.expect("memory");
         assert_eq!((info[0].key.as_str(), info[0].value.as_str()), ("name", "A relay"));
+    });
+}
+
+#[test]
+fn reported_events_need_a_look_until_somebody_had_it() {
+    run(async {
+        let mut office = Office::new().await;
+        assert_eq!(office.publish(&note(1)).await, "");
+        assert_eq!(office.publish(&note(2)).await, "");
+        let (first, second) = (note(1).id.to_string(), note(2).id.to_string());
+        let missing = "a".repeat(64);
+        let tags = Tags::new([["e", &first, "spam"], ["e", &second, ""], ["e", &missing, "spam"]]);
+        let report = key(2).sign(Kind::REPORT, Seconds::new(1_600_000_000), tags, "look at this");
+        assert_eq!(office.publish(&report).await, "");
+        let waiting = office.call("listeventsneedingmoderation", json!([])).await;
+        let mut expected = [
+            json!({ "id": first, "reason": "reported: spam: look at this" }),
+            json!({ "id": second, "reason": "reported: other: look at this" }),
+        ];
+        expected.sort_by_key(|one| one["id"].to_string());
+        assert_eq!(waiting, json!(expected));
+        office.call("allowevent", json!([first])).await;
+        office.call("banevent", json!([second])).await;
+        assert_eq!(office.call("listeventsneedingmoderation", json!([])).await, json!([]));
+    });
+}
+
+#[test]
+fn roles_are_made_changed_given_and_taken() {
+    run(async {
+        let office = Office::new().await;
+        let member = key(3).public_key().to_string();
+        let refused = async |method: &str, params: Value| {
+            matches!(office.try_call(method, params).await, Err(ManageError::Params(_)))
+        };
+        assert!(refused("editrole", json!(["mod", "x", "", "", 1])).await);
+        assert!(refused("assignrole", json!([member, "mod"])).await);
+        office.call("createrole", json!(["mod", "Moderators", "they look", "red", 2])).await;
+        office.call("createrole", json!(["vip", "Guests", "", "", 1])).await;
+        assert!(refused("createrole", json!(["mod", "x", "", "", 1])).await);
+        office.call("assignrole", json!([member, "mod"])).await;
+        office.call("editrole", json!(["mod", "Mods", "they look", "blue", 2])).await;
+        let mods = json!({
+            "label": "Mods", "description": "they look", "color": "blue", "order": 2, "id": "mod", "members": [member],
+        });
+        let roles = office.call("nexus_listroles", json!([])).await;
+        assert_eq!((&roles[0]["id"], &roles[1]), (&json!("vip"), &mods));
+        office.call("unassignrole", json!([member, "mod"])).await;
+        assert_eq!(office.call("nexus_listroles", json!([])).await[1]["members"], json!([]));
+        office.call("assignrole", json!([member, "mod"])).await;
+        office.call("deleterole", json!(["mod"])).await;
+        office.call("createrole", json!(["mod", "New", "", "", 0])).await;
+        assert_eq!(office.call("nexus_listroles", json!([])).await[0]["members"], json!([]));
     });
 }

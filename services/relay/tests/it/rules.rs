@@ -8,7 +8,7 @@ use nexus_relay::{
         rates::{Buckets, Drawer, Use},
         reading::{self, Purpose},
     },
-    settings::{Limits, Pow, Rate, Rates, ReadPolicy, Retention, Scrape, Settings, Switch, WritePolicy},
+    settings::{Limits, Pow, Rate, Rates, ReadPolicy, Requirement, Retention, Scrape, Settings, Switch, WritePolicy},
 };
 
 const NOW: Seconds = Seconds::new(1_700_000_000);
@@ -164,4 +164,33 @@ fn limits_of_filters_are_set() {
     let values = |count: usize| (0..count).map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(",");
     assert_eq!(prepare(&format!(r##"{{"#t":[{}]}}"##, values(2_000))), Ok(Some(500)));
     assert!(prepare(&format!(r##"{{"#t":[{}]}}"##, values(2_001))).is_err());
+}
+
+#[test]
+fn kinds_may_be_closed_to_readers_or_to_strangers() {
+    let ask = |filter: Filter, client: &[PublicKey], read: &ReadPolicy| {
+        let settings = Settings { read: read.clone(), ..Settings::default() };
+        let prepared = reading::prepare(vec![filter], Purpose::Events, client, &settings);
+        prepared.map(drop).map_err(|reason| reason.prefix.as_str())
+    };
+    let kinds = |kinds: &[u16]| Filter::new().with_kinds(kinds.iter().copied().map(Kind::new));
+    let me = [key(1).public_key()];
+    let allowed = ReadPolicy { allowed_kinds: vec![0..=3, 5000..=7000], ..ReadPolicy::default() };
+    for (filter, expected) in [
+        (kinds(&[0, 3, 5050]), Ok(())),
+        (kinds(&[1, 4]), Err("restricted")),
+        (Filter::new(), Err("restricted")),
+        (kinds(&[]), Ok(())),
+    ] {
+        assert_eq!(ask(filter, &me, &allowed), expected);
+    }
+    let proven = ReadPolicy { auth_kinds: vec![1059..=1059], ..ReadPolicy::default() };
+    assert_eq!(ask(kinds(&[1, 1059]), &[], &proven), Err("auth-required"));
+    assert_eq!(ask(Filter::new(), &[], &proven), Err("auth-required"));
+    assert_eq!(ask(kinds(&[1]), &[], &proven), Ok(()));
+    assert_eq!(ask(kinds(&[1, 1059]), &me, &proven), Ok(()));
+    let named = ReadPolicy { author_or_tag: Requirement::Required, ..ReadPolicy::default() };
+    assert_eq!(ask(kinds(&[1]), &[], &named), Err("restricted"));
+    assert_eq!(ask(kinds(&[1]).with_authors(me), &[], &named), Ok(()));
+    assert_eq!(ask(Filter::new().with_ids([event(1, &[], "").id]), &[], &named), Ok(()));
 }
