@@ -1,7 +1,7 @@
 //! The whole of ingestion as the program runs it: sources, writer, SQLite, index.
 
 use nexus_http::Readiness;
-use nexus_runtime::{Clock, Tasks};
+use nexus_runtime::{Clock, Tasks, groups::Grouping};
 use nexus_social::{
     index::{Index, Published},
     query::Page,
@@ -15,7 +15,7 @@ use nexus_social_server::{
     blobs::Blobs,
     config::{HomeserverAt, Pkarr, Social, Watcher},
     source::{Followups, PkarrDirectory, SourceParts, Sources},
-    writer::{Grouping, WriterHandle, WriterParts, WriterThread},
+    writer::{WriterHandle, WriterParts, WriterThread},
 };
 use nexus_sqlite::social::SocialStore;
 use std::{

@@ -1,9 +1,10 @@
-//! What running services share: tasks that have a name and an owner, shutdown in two steps, the clock, logs,
-//! metrics and traces.
+//! What running services share: tasks that have a name and an owner, shutdown in two steps, the thread that commits
+//! in groups, the clock, logs, metrics and traces.
 //!
 //! The clock is handed to whoever needs the time, so that tests can hold it. No service logic here.
 
 mod clock;
+pub mod groups;
 mod signals;
 mod tasks;
 mod telemetry;

@@ -1,6 +1,8 @@
-//! Telemetry through a process-wide installation: one test, as there is one installation.
+//! Telemetry through a process-wide installation: one test here, as there is one installation.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod groups;
 
 use axum::{Router, body::Bytes, extract::State, http::Uri, routing::post};
 use nexus_runtime::{LogFormat, Otlp, Tasks, Telemetry, TelemetryOptions};

@@ -15,14 +15,14 @@ use crate::{
     statics,
     sweep::sweep_orphans,
     text::TextReader,
-    writer::{self, Grouping, WriterHandle, WriterParts, WriterThread},
+    writer::{self, WriterHandle, WriterParts, WriterThread},
 };
 use axum::Router;
 use expiry::Expiry;
 use nexus_delivery::Tail;
 use nexus_http::{AdminToken, Paths, RateLimiter, Readiness};
 use nexus_journal::{Head, Journal};
-use nexus_runtime::{Clock, Tasks};
+use nexus_runtime::{Clock, Tasks, groups::Grouping};
 use nexus_social::{
     index::{Index, Published},
     row::Label,

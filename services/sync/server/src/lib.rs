@@ -10,5 +10,6 @@ pub mod spool;
 pub mod webhook;
 mod writer;
 
+pub use nexus_runtime::groups::Stopped;
 pub use outbox::SyncOutbox;
-pub use writer::{Stopped, WriterHandle, start};
+pub use writer::{WriterHandle, WriterThread, start};

@@ -48,7 +48,7 @@ pub(crate) enum Halt {
     #[error("the log breaks its rules: {0}")]
     Log(&'static str),
     #[error(transparent)]
-    Writer(#[from] crate::writer::Stopped),
+    Writer(#[from] nexus_runtime::groups::Stopped),
     #[error("the store can't be read: {0}")]
     Store(#[from] nexus_social::store::Error),
 }

@@ -46,7 +46,7 @@ pub enum IngestError {
     Unavailable(String),
     /// The program is stopping.
     #[error(transparent)]
-    Stopped(#[from] crate::writer::Stopped),
+    Stopped(#[from] nexus_runtime::groups::Stopped),
 }
 
 impl From<LocateError> for IngestError {
@@ -83,7 +83,7 @@ impl Ingestor {
     }
 
     /// Stores a mapping; false if the operator's rules don't want it.
-    async fn bind(&self, user: &PubkyId, homeserver: Arc<str>) -> Result<bool, crate::writer::Stopped> {
+    async fn bind(&self, user: &PubkyId, homeserver: Arc<str>) -> Result<bool, nexus_runtime::groups::Stopped> {
         let row = HostRow { user: *user, homeserver, resolved_at: self.0.clock.now(), stale: false };
         let is_wanted = !matches!(self.0.writer.ask(Input::Hosted(row.clone())).await?, Verdict::Refused(_));
         if is_wanted {

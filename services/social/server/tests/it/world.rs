@@ -4,7 +4,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use nexus_fake_homeserver::FakeHomeserver;
 use nexus_http::Readiness;
 use nexus_pubky::{PubkyId, TimestampId};
-use nexus_runtime::{Clock, Tasks};
+use nexus_runtime::{Clock, Tasks, groups::Grouping};
 use nexus_social::{
     effects::{RetryRow, SourceLog},
     query::Page,
@@ -17,7 +17,7 @@ use nexus_social_server::{
     blobs::Blobs,
     config::{HomeserverAt, Network, Watcher},
     source::{At, Directory, DirectoryError, Followups, Ingestor, Route, Security, SourceParts, Sources},
-    writer::{Grouping, WriterHandle, WriterParts, WriterThread},
+    writer::{WriterHandle, WriterParts, WriterThread},
 };
 use std::{
     collections::HashMap,

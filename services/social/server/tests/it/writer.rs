@@ -3,7 +3,10 @@
 use crate::world::{Ground, key, watcher};
 use nexus_model::{Seq, Timestamp};
 use nexus_pubky::{HashId, PubkyId};
-use nexus_runtime::Clock;
+use nexus_runtime::{
+    Clock,
+    groups::{Ending, Grouping, Stopped},
+};
 use nexus_social::{
     effects::{RetryRow, SourceCursor, SourceLog},
     input::{Input, Verdict},
@@ -16,7 +19,7 @@ use nexus_social::{
 use nexus_social_server::{
     blobs::Blobs,
     source::Followups,
-    writer::{Grouping, Stopped, WriterHandle, WriterParts, WriterThread, start},
+    writer::{WriterHandle, WriterParts, WriterThread, start},
 };
 use std::sync::{
     Arc,
@@ -130,7 +133,7 @@ async fn a_group_survives_a_store_that_fails_for_a_moment() {
 async fn a_store_that_fails_for_good_stops_everything_loudly() {
     let (store, handle, thread, _files) = failing(u32::MAX);
     assert_eq!(handle.ask(read(1)).await, Err(Stopped));
-    assert!(matches!(thread.ended().await, Err(store::Error::Backend(_))));
+    assert!(matches!(thread.ended().await, Err(Ending::Failed(store::Error::Backend(_)))));
     assert_eq!(handle.send(read(2)).await, Err(Stopped));
     assert_eq!(store.cursors().unwrap(), []);
 }

@@ -42,7 +42,8 @@ impl Service {
     async fn open(store: Arc<dyn Store>, password: Password, settlement: Settlement, delivery: Delivery) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let head = Arc::new(Head::new(store.last().unwrap()));
-        let (writer, _) = start(Arc::clone(&store), Arc::new(Rules::default()), Clock::system(), Arc::clone(&head));
+        let (writer, _) =
+            start(Arc::clone(&store), Arc::new(Rules::default()), Clock::system(), Arc::clone(&head)).unwrap();
         let outbox = SyncOutbox::new(Arc::clone(&store), writer.clone(), Arc::clone(&head), "main");
         let settled = SyncOutbox::settled(&*store, "main").unwrap();
         let config = Config { settlement, store_millis: 20, ..Config::default() };
