@@ -114,27 +114,28 @@ pub fn start<I, A, E>(
     name: &str,
     grouping: Grouping,
     size: fn(&I) -> usize,
-    mut work: impl FnMut(Vec<I>) -> Result<Vec<A>, E> + Send + 'static,
+    work: impl FnMut(Vec<I>) -> Result<Vec<A>, E> + Send + 'static,
 ) -> io::Result<(Queue<I, A>, GroupThread<E>)>
 where
     I: Send + 'static,
     A: Send + 'static,
     E: Send + 'static,
 {
-    let (sender, mut queued) = mpsc::channel(grouping.queue);
+    let (sender, queued) = mpsc::channel(grouping.queue);
     let (tell, ended) = oneshot::channel();
     thread::Builder::new().name(name.into()).spawn(move || {
         // Nobody waits for the end when the program is torn down at once.
-        let _ = tell.send(work_off(&mut queued, grouping.group, size, &mut work));
+        let _ = tell.send(work_off(queued, grouping.group, size, work));
     })?;
     Ok((Queue { sender }, GroupThread { ended }))
 }
 
+/// Owns the queue's end, so that it is closed before the end is told.
 fn work_off<I, A, E>(
-    queued: &mut mpsc::Receiver<Queued<I, A>>,
+    mut queued: mpsc::Receiver<Queued<I, A>>,
     most: usize,
     size: fn(&I) -> usize,
-    work: &mut impl FnMut(Vec<I>) -> Result<Vec<A>, E>,
+    mut work: impl FnMut(Vec<I>) -> Result<Vec<A>, E>,
 ) -> Result<(), E> {
     while let Some(first) = queued.blocking_recv() {
         let mut taken = size(&first.input);

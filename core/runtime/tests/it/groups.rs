@@ -92,11 +92,13 @@ async fn a_full_queue_makes_its_senders_wait() {
 
 #[tokio::test]
 async fn a_group_that_fails_ends_the_thread_and_everybody_learns_of_it() {
-    let (queue, thread) = start("test", ALONE, |_: &u8| 1, |_| Err::<Vec<()>, _>("broken")).unwrap();
-    assert_eq!(queue.ask(1).await, Err(Stopped));
-    assert!(matches!(thread.ended().await, Err(Ending::Failed("broken"))));
-    assert_eq!(queue.send(2).await, Err(Stopped));
-    assert!(queue.place().await.is_err());
+    for _ in 0..500 {
+        let (queue, thread) = start("test", ALONE, |_: &u8| 1, |_| Err::<Vec<()>, _>("broken")).unwrap();
+        assert_eq!(queue.ask(1).await, Err(Stopped));
+        assert!(matches!(thread.ended().await, Err(Ending::Failed("broken"))));
+        assert_eq!(queue.send(2).await, Err(Stopped), "nothing is taken once the end is told");
+        assert!(queue.place().await.is_err());
+    }
 }
 
 #[tokio::test]
