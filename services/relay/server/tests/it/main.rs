@@ -1,0 +1,3 @@
+//! The relay's hands, over real sockets and processes.
+
+mod plugin;
