@@ -1,7 +1,7 @@
 //! The command line: what can be typed, and nothing of what it does.
 
 use crate::settings::schema;
-use clap::{Arg, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nexus_config::{Layer, Schema, Takes};
 use std::{ffi::OsString, path::PathBuf};
 
@@ -208,8 +208,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Invocation {
     let matches = command(&schema).get_matches_from(arguments);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let mut flags = Layer::default();
-    for (flag, ..) in schema.described_flags() {
-        if let Some(value) = last_value(&matches, flag.name) {
+    for (flag, takes, _) in schema.described_flags() {
+        if let Some(value) = value_of(&matches, flag.name, takes) {
             flags.flag(&schema, &format!("--{}", flag.name), flag.key, &value);
         }
     }
@@ -227,13 +227,20 @@ fn command(schema: &Schema) -> clap::Command {
         command.arg(match takes {
             Takes::Value => arg,
             Takes::YesOrNo => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            Takes::List => arg.action(ArgAction::Append),
         })
     })
 }
 
-/// A flag may stand before or after the command.
-fn last_value(matches: &ArgMatches, name: &str) -> Option<String> {
-    matches.get_one::<String>(name).cloned()
+/// A flag may stand before or after the command; one of a list, several times.
+fn value_of(matches: &ArgMatches, name: &str, takes: Takes) -> Option<String> {
+    match takes {
+        Takes::Value | Takes::YesOrNo => matches.get_one::<String>(name).cloned(),
+        Takes::List => {
+            let values: Vec<String> = matches.get_many::<String>(name)?.cloned().collect();
+            Some(values.join(","))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod ranged;
 mod render;
 mod schema;
 mod section;
+mod switch;
 mod text;
 
 pub use bind::Bind;
@@ -25,6 +26,7 @@ pub use node::{Node, Scalar, Setting, Tables};
 pub use ranged::{Bounded, Ranged, Share, Size, Span};
 pub use render::{commented, environment, flags, reference};
 pub use schema::{Alias, Flag, Schema, Short, Takes};
+pub use switch::Switch;
 pub use text::Secret;
 
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 /// A plain number within bounds.
 pub type Bounded<const MIN: u64, const MAX: u64> = Ranged<Count, MIN, MAX>;
-/// A length of time in milliseconds within bounds, written `250ms`, `5s`, `10m`, `1h`, `7d` or `1h30m`.
+/// A length of time in milliseconds within bounds, written `250ms`, `5s`, `10m`, `1h`, `7d`, `1h30m` or `1.5s`.
 pub type Span<const MIN: u64, const MAX: u64> = Ranged<Millis, MIN, MAX>;
 /// A number of bytes within bounds, written as a number or with `KiB`, `MiB`, `GiB`, `kB`, `MB`, `GB`.
 pub type Size<const MIN: u64, const MAX: u64> = Ranged<Bytes, MIN, MAX>;
@@ -144,7 +144,8 @@ const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 impl Unit for Millis {
     const NOUN: &'static str = "time";
 
-    /// A sum of parts, each a number and a unit. A number without a unit is only understood if it is 0.
+    /// A sum of parts, each a number, perhaps with decimals, and a unit. A number without a unit is only understood
+    /// if it is 0.
     fn parse(text: &str) -> Option<u64> {
         if text == "0" {
             return Some(0);
@@ -152,10 +153,11 @@ impl Unit for Millis {
         let mut rest = text;
         let mut sum = None;
         while !rest.is_empty() {
-            let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-            let (unit, after) = after.split_at(after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len()));
+            let is_numeric = |c: char| c.is_ascii_digit() || c == '.';
+            let (number, after) = rest.split_at(rest.find(|c: char| !is_numeric(c))?);
+            let (unit, after) = after.split_at(after.find(is_numeric).unwrap_or(after.len()));
             let (_, millis) = TIMES.iter().find(|(name, _)| *name == unit)?;
-            sum = Some(number.parse::<u64>().ok()?.checked_mul(*millis)?.checked_add(sum.unwrap_or(0))?);
+            sum = Some(times(number, *millis)?.checked_add(sum.unwrap_or(0))?);
             rest = after;
         }
         sum
@@ -166,6 +168,14 @@ impl Unit for Millis {
             TIMES.iter().find(|(_, millis)| number != 0 && number.is_multiple_of(*millis)).unwrap_or(&("ms", 1));
         if number == 0 { "0".to_owned() } else { format!("{}{name}", number / millis) }
     }
+}
+
+/// A decimal number of units; what is below a millisecond is cut off.
+fn times(number: &str, unit: u64) -> Option<u64> {
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    let scale = 10_u64.checked_pow(u32::try_from(decimals.len()).ok()?)?;
+    let part = decimals.parse::<u64>().ok()?.checked_mul(unit)? / scale;
+    whole.parse::<u64>().ok()?.checked_mul(unit)?.checked_add(part)
 }
 
 const SIZES: [(&str, u64); 6] =
@@ -245,11 +255,11 @@ mod tests {
     #[test]
     fn times_are_read_as_people_write_them() {
         for (text, millis) in
-            [("250ms", 250), ("5s", 5000), ("1h30m", 5_400_000), ("7d", 604_800_000), ("0", 0), ("1s500ms", 1500)]
+            [("250ms", 250), ("5s", 5000), ("1h30m", 5_400_000), ("7d", 604_800_000), ("0", 0), ("1.5s", 1500)]
         {
             assert_eq!(Millis::parse(text), Some(millis), "{text}");
         }
-        for text in ["", "5", "s", "5 s", "1w", "-1s", "99999999999999999999s", "1.5s", "400000000000000d"] {
+        for text in ["", "5", "s", "5 s", "1w", "-1s", "99999999999999999999s", "1.s", ".5s", "400000000000000d"] {
             assert_eq!(Millis::parse(text), None, "{text}");
         }
     }

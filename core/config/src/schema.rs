@@ -38,6 +38,8 @@ pub enum Takes {
     Value,
     /// `true` or `false`, or nothing for `true`.
     YesOrNo,
+    /// Values between commas; it may be given several times.
+    List,
 }
 
 /// The shape of a configuration.
@@ -83,13 +85,16 @@ impl Schema {
         self
     }
 
-    /// Every flag, with whether it takes yes or no, so that it may stand alone, and what its key is for.
+    /// Every flag, with what it takes, and what its key is for.
     pub fn described_flags(&self) -> impl Iterator<Item = (Flag, Takes, String)> + '_ {
         self.flags.iter().filter_map(|flag| {
             let path: Vec<&str> = flag.key.split('.').collect();
             let (_, Node::Leaf(leaf)) = self.find(&path, Spelling::Exact)? else { return None };
-            let takes =
-                if matches!(leaf.default, Some(toml::Value::Boolean(_))) { Takes::YesOrNo } else { Takes::Value };
+            let takes = match leaf.default {
+                Some(toml::Value::Boolean(_)) => Takes::YesOrNo,
+                Some(toml::Value::Array(_)) => Takes::List,
+                _ => Takes::Value,
+            };
             Some((*flag, takes, leaf.doc.replace('\n', " ")))
         })
     }
