@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::repo::Repo;
-use nexus_atproto::{Cid, Did, RecordPath, RepoCommit};
+use nexus_atproto::{Cid, Codec, Did, RecordPath, RepoCommit};
 use std::sync::Arc;
 
 /// The changes that one input causes.
@@ -12,6 +12,8 @@ pub struct Effects {
     pub repo: RowChange,
     /// What becomes of its record index, in order.
     pub records: Vec<IndexChange>,
+    /// What becomes of its record index as a whole, before its changes.
+    pub index: WholeIndex,
     /// What becomes of the commits that were set aside for it.
     pub buffer: BufferChange,
     /// What is told to consumers, in order.
@@ -28,6 +30,20 @@ pub enum RowChange {
     Put(Box<Repo>),
     /// It goes, with its record index and its buffer. Events that are in the journal stay.
     Remove(Did),
+}
+
+/// Stands in an index for content that was forgotten: no record has it.
+pub const FORGOTTEN: Cid = Cid::from_parts(Codec::DagCbor, [0; 32]);
+
+/// What becomes of a repo's record index as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WholeIndex {
+    /// It stays.
+    #[default]
+    Keep,
+    /// Which records there are is remembered, what they hold becomes [`FORGOTTEN`]: the next resync tells all of
+    /// them again.
+    Forget,
 }
 
 /// A change of one record in the index.
@@ -58,6 +74,11 @@ impl Effects {
 
     pub(crate) fn with_event(mut self, event: Event) -> Self {
         self.events.push(event);
+        self
+    }
+
+    pub(crate) fn with_events(mut self, events: impl IntoIterator<Item = Event>) -> Self {
+        self.events.extend(events);
         self
     }
 

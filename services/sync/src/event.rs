@@ -9,6 +9,9 @@ use nexus_model::{Action, Seq};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+/// What stands before the collection's name in the text of a record's event.
+const COLLECTION: &str = "\"collection\":\"";
+
 /// Which consumers are served: the two know account events by different names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
@@ -80,6 +83,20 @@ struct AccountBody<'a> {
     status: &'static str,
 }
 
+#[derive(Serialize)]
+struct StatusBody<'a> {
+    did: &'a str,
+    active: bool,
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    did: &'a str,
+    error: &'a str,
+    retries: u32,
+}
+
 impl Event {
     /// The event of a change of a record. A record that is not valid data is left out; its CID is not.
     pub fn record(change: &RecordChange<'_>, kind: Kind) -> Self {
@@ -95,6 +112,18 @@ impl Event {
             cid: change.cid.map(|cid| cid.to_string()),
         };
         Self { did: change.did.clone(), kind, body: tail("record", &body) }
+    }
+
+    /// The event, beside the one that the originals know, of an account that is in use or not.
+    pub fn status(did: &Did, status: Status) -> Self {
+        let body = StatusBody { did: did.as_str(), active: status == Status::Active, status: status.as_str() };
+        Self { did: did.clone(), kind: Kind::Historical, body: tail("account", &body) }
+    }
+
+    /// The event of a repo that can't be fetched: why, and how many tries in a row have failed.
+    pub fn resync_error(did: &Did, error: &str, retries: u32) -> Self {
+        let body = ErrorBody { did: did.as_str(), error, retries };
+        Self { did: did.clone(), kind: Kind::Historical, body: tail("resync_error", &body) }
     }
 
     /// The event of an account whose handle or status has changed.
@@ -118,6 +147,13 @@ impl Event {
 fn tail(name: &str, body: &impl Serialize) -> Box<str> {
     let body = serde_json::to_string(body).expect("strings, numbers and raw JSON always serialise");
     format!("\"type\":\"{name}\",\"{name}\":{body}}}").into()
+}
+
+/// The collection of an event's text, if it is about a record. Nothing that comes before it can hold a quote.
+pub fn collection(body: &str) -> Option<&str> {
+    let record = body.strip_prefix("\"type\":\"record\"")?;
+    let (_, rest) = record.split_once(COLLECTION)?;
+    rest.split_once('"').map(|(collection, _)| collection)
 }
 
 /// The whole text of an event.

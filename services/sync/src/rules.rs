@@ -18,6 +18,18 @@ pub struct Rules {
     pub legacy: Legacy,
     /// Whose names the events bear.
     pub dialect: Dialect,
+    /// Which kinds of events are told that the originals don't have.
+    pub extras: Extras,
+}
+
+/// Kinds of events that the originals don't have. Their clients refuse kinds that they don't know, so none is told
+/// unless it is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// `account`: an account is in use or not.
+    pub account: bool,
+    /// `resync_error`: a repo can't be fetched.
+    pub resync_error: bool,
 }
 
 /// Which repos are tracked without being asked for.

@@ -29,6 +29,8 @@ pub enum Input {
     Remove(Did),
     /// A repo is to be fetched anew.
     Resync(Did),
+    /// A repo is to be fetched anew, and all of its records told again.
+    Reemit(Did),
     /// A repo that is due is to be fetched now.
     Claim(Did),
     /// A part of a fetched repo.
@@ -39,6 +41,8 @@ pub enum Input {
     Fail(Did, Claim, Failure, i64),
     /// What a channel has settled.
     Channel(String, Vec<u8>),
+    /// A channel is given up.
+    Forget(String),
     /// How far a source was read: everything before it in the queue is covered.
     Cursor(String, String),
 }
@@ -99,10 +103,11 @@ impl Input {
             | Self::Doubt(did)
             | Self::Remove(did)
             | Self::Resync(did)
+            | Self::Reemit(did)
             | Self::Claim(did)
             | Self::Batch(did, ..)
             | Self::Fail(did, ..) => Some(did),
-            Self::Channel(..) | Self::Cursor(..) => None,
+            Self::Channel(..) | Self::Forget(_) | Self::Cursor(..) => None,
         }
     }
 }
@@ -110,6 +115,7 @@ impl Input {
 fn one(transaction: &mut dyn Transaction, input: &Input, rules: &Rules, now: Timestamp) -> Result<Told> {
     match input {
         Input::Channel(name, settled) => transaction.put_channel(name, settled)?,
+        Input::Forget(name) => transaction.drop_channel(name)?,
         Input::Cursor(source, cursor) => transaction.put_cursor(source, cursor)?,
         Input::Identity(identity) => transaction.put_identity(identity)?,
         _ => {}
@@ -149,8 +155,11 @@ fn decide_one(input: &Input, repo: Option<&Repo>, rules: &Rules, now: Timestamp)
         Input::Add(did, origin) => decide::add(repo, did, *origin, rules),
         Input::Remove(_) => decide::remove(repo),
         Input::Resync(_) => decide::resync(repo),
+        Input::Reemit(_) => decide::reemit(repo),
         Input::Batch(_, claim, batch) => decide::batch(repo, *claim, batch),
         Input::Fail(_, claim, failure, jitter) => decide::fail(repo, *claim, failure, now, *jitter, rules),
-        Input::Claim(_) | Input::Finish(..) | Input::Channel(..) | Input::Cursor(..) => Outcome::Untracked.alone(),
+        Input::Claim(_) | Input::Finish(..) | Input::Channel(..) | Input::Forget(_) | Input::Cursor(..) => {
+            Outcome::Untracked.alone()
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::{Group, Result};
 use nexus_atproto::{Did, RepoCommit};
 use nexus_model::{Seq, Timestamp};
 use nexus_sync::{
-    effects::{BufferChange, Effects, IndexChange, RowChange},
+    effects::{BufferChange, Effects, FORGOTTEN, IndexChange, RowChange, WholeIndex},
     event::{Event, Kind},
     identity::Identity,
     repo::{Repo, RepoId},
@@ -37,11 +37,12 @@ pub(super) struct Totals {
 
 /// Reads the row of totals.
 pub(super) fn totals(connection: &rusqlite::Connection) -> Result<Totals> {
-    let sql = "SELECT repos, records, events, buffered, last, oldest FROM totals";
+    let sql = "SELECT repos, records, events, event_bytes, buffered, last, oldest FROM totals";
     let row = connection.prepare_cached(sql)?.query_row([], |row| {
         let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-        let counts = Counts { repos: number(0)?, records: number(1)?, events: number(2)?, buffered: number(3)? };
-        Ok(Totals { counts, last: Seq::new(number(4)?), oldest: Seq::new(number(5)?) })
+        let (repos, records, events, event_bytes) = (number(0)?, number(1)?, number(2)?, number(3)?);
+        let counts = Counts { repos, records, events, event_bytes, buffered: number(4)? };
+        Ok(Totals { counts, last: Seq::new(number(5)?), oldest: Seq::new(number(6)?) })
     })?;
     Ok(row)
 }
@@ -178,6 +179,7 @@ impl<'a> Draft<'a> {
         let seq = codec::cell(self.totals.last.get());
         let cells = params![seq, account, event.kind == Kind::Live, now.millis(), &*event.body];
         self.totals.counts.events += self.run("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)", cells)?;
+        self.totals.counts.event_bytes += event.body.len() as u64;
         Ok(())
     }
 
@@ -187,10 +189,16 @@ impl<'a> Draft<'a> {
             RowChange::Put(repo) => self.put_repo(repo)?,
             RowChange::Remove(did) => self.remove_repo(did)?,
         }
-        let touches_repo = !effects.records.is_empty() || effects.buffer != BufferChange::Keep;
+        let touches_repo = !effects.records.is_empty()
+            || effects.buffer != BufferChange::Keep
+            || effects.index != WholeIndex::Keep;
         if touches_repo {
             let account = self.account(did)?;
             if let Some(repo) = self.repo_number(account)? {
+                if effects.index == WholeIndex::Forget {
+                    let cells = params![repo, codec::cid_cell(&FORGOTTEN)];
+                    self.run("UPDATE records SET cid = ?2 WHERE repo = ?1", cells)?;
+                }
                 effects.records.iter().try_for_each(|change| self.index(repo, change))?;
                 self.buffer(repo, &effects.buffer)?;
             }
@@ -209,14 +217,21 @@ impl<'a> Draft<'a> {
     }
 
     fn drop_events(&mut self, through: Seq, before: Timestamp, limit: usize) -> Result<usize> {
-        let sql = "SELECT seq, time FROM events ORDER BY seq LIMIT ?1";
-        let oldest: Vec<(i64, i64)> =
-            super::port::all(&self.group, sql, [codec::limit(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let may_go = |(seq, time): &(i64, i64)| *seq <= codec::cell(through.get()) && *time < before.millis();
-        let newest = oldest.into_iter().take_while(may_go).last().map(|(seq, _)| seq);
+        let sql = "SELECT seq, time, octet_length(body) FROM events ORDER BY seq LIMIT ?1";
+        let oldest: Vec<(i64, i64, u64)> = super::port::all(&self.group, sql, [codec::limit(limit)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned()))
+        })?;
+        let (mut newest, mut bytes) = (None, 0);
+        for (seq, time, length) in oldest {
+            if seq > codec::cell(through.get()) || time >= before.millis() {
+                break;
+            }
+            (newest, bytes) = (Some(seq), bytes + length);
+        }
         let Some(newest) = newest else { return Ok(0) };
         let gone = self.run("DELETE FROM events WHERE seq <= ?1", [newest])?;
         self.totals.counts.events -= gone;
+        self.totals.counts.event_bytes -= bytes;
         self.totals.oldest = Seq::new(newest.cast_unsigned());
         self.stage = Stage::Removing;
         Ok(gone as usize)
@@ -227,8 +242,10 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let Totals { counts, last, oldest } = self.totals;
-        let sql = "UPDATE totals SET repos = ?1, records = ?2, events = ?3, buffered = ?4, last = ?5, oldest = ?6";
-        let all = [counts.repos, counts.records, counts.events, counts.buffered, last.get(), oldest.get()];
+        let Counts { repos, records, events, event_bytes, buffered } = counts;
+        let sql = "UPDATE totals SET repos = ?1, records = ?2, events = ?3, event_bytes = ?4, buffered = ?5, \
+                   last = ?6, oldest = ?7";
+        let all = [repos, records, events, event_bytes, buffered, last.get(), oldest.get()];
         self.run(sql, all.map(codec::cell))?;
         Ok(())
     }
@@ -251,6 +268,11 @@ impl Transaction for Draft<'_> {
 
     fn put_channel(&mut self, name: &str, settled: &[u8]) -> store::Result<()> {
         self.run("INSERT OR REPLACE INTO channels VALUES (?1, ?2)", params![name, settled])?;
+        Ok(())
+    }
+
+    fn drop_channel(&mut self, name: &str) -> store::Result<()> {
+        self.run("DELETE FROM channels WHERE name = ?1", [name])?;
         Ok(())
     }
 

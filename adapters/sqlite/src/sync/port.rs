@@ -141,6 +141,11 @@ impl Store for SyncStore {
         self.ask(|connection| first(connection, sql, [name], |row| Ok(row.get(0)?)))
     }
 
+    fn channels(&self) -> store::Result<Vec<String>> {
+        let sql = "SELECT name FROM channels ORDER BY name";
+        self.ask(|connection| all(connection, sql, [], |row| Ok(row.get(0)?)))
+    }
+
     fn cursor(&self, source: &str) -> store::Result<Option<String>> {
         let sql = "SELECT cursor FROM cursors WHERE source = ?1";
         self.ask(|connection| first(connection, sql, [source], |row| Ok(row.get(0)?)))

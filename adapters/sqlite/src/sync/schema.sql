@@ -62,8 +62,9 @@ CREATE TABLE totals (
     repos INTEGER NOT NULL,
     records INTEGER NOT NULL,
     events INTEGER NOT NULL,
+    event_bytes INTEGER NOT NULL,
     buffered INTEGER NOT NULL,
     last INTEGER NOT NULL,
     oldest INTEGER NOT NULL
 ) STRICT;
-INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0);
+INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0, 0);

@@ -1,7 +1,7 @@
 //! Accounts: being tracked, being in use, and what they are called.
 
 use super::{Decision, Outcome};
-use crate::effects::{BufferChange, Effects, RowChange};
+use crate::effects::{BufferChange, Effects, RowChange, WholeIndex};
 use crate::event::Event;
 use crate::repo::{Name, Origin, Repo, Retry, State, Status};
 use crate::rules::{Network, Rules};
@@ -29,9 +29,10 @@ pub fn account(repo: Option<&Repo>, notice: &Notice, rules: &Rules) -> Decision 
     let Some(status) = notice.status else { return Outcome::Unchanged.alone() };
     let Some(repo) = repo else { return found(&notice.did, status, rules) };
     let told = Event::account(&repo.did, &repo.name, status, rules.dialect);
+    let extra = rules.extras.account.then(|| Event::status(&repo.did, status));
     if status == Status::Deleted {
         let effects = Effects { repo: RowChange::Remove(repo.did.clone()), ..Effects::default() };
-        return Outcome::Applied.with(effects.with_event(told));
+        return Outcome::Applied.with(effects.with_event(told).with_events(extra));
     }
     let mut next = repo.clone();
     next.status = status;
@@ -41,7 +42,7 @@ pub fn account(repo: Option<&Repo>, notice: &Notice, rules: &Rules) -> Decision 
     match (next == *repo, status == repo.status) {
         (true, _) => Outcome::Unchanged.alone(),
         (_, true) => Outcome::Applied.with(Effects::put(next)),
-        (_, false) => Outcome::Applied.with(Effects::put(next).with_event(told)),
+        (_, false) => Outcome::Applied.with(Effects::put(next).with_event(told).with_events(extra)),
     }
 }
 
@@ -96,6 +97,13 @@ pub fn add(repo: Option<&Repo>, did: &Did, origin: Origin, rules: &Rules) -> Dec
 pub fn remove(repo: Option<&Repo>) -> Decision {
     let Some(repo) = repo else { return Outcome::Untracked.alone() };
     Outcome::Applied.with(Effects { repo: RowChange::Remove(repo.did.clone()), ..Effects::default() })
+}
+
+/// What asking for all records again changes: the repo is fetched anew, and whatever it holds is told, known or not.
+pub fn reemit(repo: Option<&Repo>) -> Decision {
+    let Decision { outcome, effects } = resync(repo);
+    let index = if outcome == Outcome::Applied { WholeIndex::Forget } else { WholeIndex::Keep };
+    outcome.with(Effects { index, ..effects })
 }
 
 /// What asking for a fresh fetch of a tracked repo changes: one that is under way becomes void.

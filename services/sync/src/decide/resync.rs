@@ -156,13 +156,17 @@ pub fn fail(
             next.retry = Retry::At(now.plus_millis(minutes * MINUTE + jitter));
         }
     }
-    let told = match failure {
-        Failure::Account { status: Some(status), .. } if *status != repo.status => {
-            next.status = *status;
-            Some(Event::account(&repo.did, &repo.name, *status, rules.dialect))
-        }
-        _ => None,
-    };
+    let mut told = Vec::new();
+    if let Failure::Account { status: Some(status), .. } = failure
+        && *status != repo.status
+    {
+        next.status = *status;
+        told.push(Event::account(&repo.did, &repo.name, *status, rules.dialect));
+        told.extend(rules.extras.account.then(|| Event::status(&repo.did, *status)));
+    }
+    if rules.extras.resync_error && next.state == State::Error {
+        told.push(Event::resync_error(&repo.did, &next.error, next.retries));
+    }
     let effects = Effects { buffer: BufferChange::Clear, ..Effects::put(next) };
-    Outcome::Applied.with(Effects { events: told.into_iter().collect(), ..effects })
+    Outcome::Applied.with(effects.with_events(told))
 }

@@ -1,7 +1,7 @@
 //! A store in memory: for tests, and to say in few words what a store does.
 
 use super::{Counts, Error, Result, Store, StoredEvent, Transaction};
-use crate::effects::{BufferChange, Effects, RowChange};
+use crate::effects::{BufferChange, Effects, FORGOTTEN, RowChange, WholeIndex};
 use crate::identity::Identity;
 use crate::repo::{Repo, RepoId};
 use nexus_atproto::{Cid, Did, RepoCommit};
@@ -79,6 +79,7 @@ impl Store for Memory {
             repos: tables.repos.len() as u64,
             records: tables.records.len() as u64,
             events: tables.events.len() as u64,
+            event_bytes: tables.events.values().map(|(event, _)| event.body.len() as u64).sum(),
             buffered: tables.buffers.values().map(Vec::len).sum::<usize>() as u64,
         })
     }
@@ -130,6 +131,10 @@ impl Store for Memory {
         self.look(|tables| tables.channels.get(name).cloned())
     }
 
+    fn channels(&self) -> Result<Vec<String>> {
+        self.look(|tables| tables.channels.keys().cloned().collect())
+    }
+
     fn cursor(&self, source: &str) -> Result<Option<String>> {
         self.look(|tables| tables.cursors.get(source).cloned())
     }
@@ -179,6 +184,10 @@ impl Transaction for Open<'_> {
     fn apply(&mut self, did: &Did, effects: &Effects, now: Timestamp) -> Result<()> {
         self.apply_row(&effects.repo);
         if let Some(repo) = self.tables.repos.get(did).map(|repo| repo.id) {
+            if effects.index == WholeIndex::Forget {
+                let own = self.tables.records.iter_mut().filter(|((id, ..), _)| *id == repo);
+                own.for_each(|(_, cid)| *cid = FORGOTTEN);
+            }
             for change in &effects.records {
                 let key = (repo, change.path.collection().to_owned(), change.path.rkey().to_owned());
                 match change.cid {
@@ -198,6 +207,11 @@ impl Transaction for Open<'_> {
 
     fn put_channel(&mut self, name: &str, settled: &[u8]) -> Result<()> {
         self.tables.channels.insert(name.to_owned(), settled.to_vec());
+        Ok(())
+    }
+
+    fn drop_channel(&mut self, name: &str) -> Result<()> {
+        self.tables.channels.remove(name);
         Ok(())
     }
 

@@ -64,6 +64,9 @@ pub trait Store: Send + Sync {
     /// What a channel stored last, if ever.
     fn channel(&self, name: &str) -> Result<Option<Vec<u8>>>;
 
+    /// The names of all channels that stored something, in the order of their bytes.
+    fn channels(&self) -> Result<Vec<String>>;
+
     /// How far a source was read, if ever: what a source is called and counts is the caller's business.
     fn cursor(&self, source: &str) -> Result<Option<String>>;
 
@@ -87,6 +90,9 @@ pub trait Transaction {
 
     /// Remembers what a channel has settled.
     fn put_channel(&mut self, name: &str, settled: &[u8]) -> Result<()>;
+
+    /// Forgets a channel.
+    fn drop_channel(&mut self, name: &str) -> Result<()>;
 
     /// Remembers how far a source was read.
     fn put_cursor(&mut self, source: &str, cursor: &str) -> Result<()>;
@@ -124,6 +130,8 @@ pub struct Counts {
     pub records: u64,
     /// Events in the journal.
     pub events: u64,
+    /// Bytes of their texts.
+    pub event_bytes: u64,
     /// Commits set aside.
     pub buffered: u64,
 }

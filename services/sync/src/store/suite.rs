@@ -2,7 +2,7 @@
 //! and to open the same one again.
 
 use super::{Counts, Store};
-use crate::effects::{BufferChange, Effects, IndexChange, RowChange};
+use crate::effects::{BufferChange, Effects, FORGOTTEN, IndexChange, RowChange, WholeIndex};
 use crate::event::{Event, Kind};
 use crate::identity::{Found, Identity};
 use crate::repo::{Head, Name, Origin, Repo, RepoId, Retry, State, Status};
@@ -18,7 +18,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 /// # Panics
 /// If the store doesn't do what it must.
 pub fn run<S: Store>(open: impl Fn() -> S, again: impl Fn(S) -> S) {
-    for case in [rows, index, order_of_keys, buffers, due, journal, expiry, the_rest, removal] {
+    for case in [rows, index, forgetting, order_of_keys, buffers, due, journal, expiry, the_rest, removal] {
         case(&open());
     }
     dropped(&open());
@@ -104,7 +104,18 @@ fn index(store: &dyn Store) {
     collections.sort();
     assert_eq!(collections, ["x.y.other", "x.y.zed"]);
     assert_eq!(store.record_count(a.id).expect("reads"), 2);
-    assert_eq!(store.counts().expect("reads"), Counts { repos: 2, records: 3, events: 0, buffered: 0 });
+    assert_eq!(store.counts().expect("reads"), Counts { repos: 2, records: 3, ..Counts::default() });
+}
+
+fn forgetting(store: &dyn Store) {
+    let (a, b) = (put(store, repo("a")), put(store, repo("b")));
+    records(store, &a, &[("x.y.zed/1", Some("1")), ("x.y.zed/2", Some("2"))]);
+    records(store, &b, &[("x.y.zed/1", Some("1"))]);
+    apply(store, &a.did, &Effects { index: WholeIndex::Forget, ..Effects::default() });
+    let forgotten = [("1".into(), FORGOTTEN), ("2".into(), FORGOTTEN)];
+    assert_eq!(store.records(a.id, "x.y.zed", "", 10).expect("reads"), forgotten);
+    assert_eq!(store.records(b.id, "x.y.zed", "", 10).expect("reads"), [("1".into(), Cid::of_cbor(b"1"))]);
+    assert_eq!(store.counts().expect("reads").records, 3);
 }
 
 fn order_of_keys(store: &dyn Store) {
@@ -212,6 +223,7 @@ fn expiry(store: &dyn Store) {
         ..Effects::default()
     };
     apply(store, &did("a"), &events(&["1", "2", "3", "4"]));
+    assert_eq!(store.counts().expect("reads").event_bytes, 4);
     let later = NOW.plus_millis(1);
     assert_eq!(expire(store, 4, NOW, 10), 0);
     assert_eq!(expire(store, 3, later, 2), 2);
@@ -219,6 +231,7 @@ fn expiry(store: &dyn Store) {
     assert_eq!(expire(store, 3, later, 2), 1);
     assert_eq!(bodies(&store.events(Seq::START, 10).expect("reads")), [(4, "4")]);
     assert_eq!(expire(store, 9, later, 10), 1);
+    assert_eq!(store.counts().expect("reads").event_bytes, 0);
     // Numbers are never used again, even if nothing is left.
     assert_eq!((store.last().expect("reads"), store.oldest().expect("reads")), (Seq::new(4), Seq::new(4)));
     assert_eq!(apply(store, &did("a"), &events(&["5"])), Seq::new(5));
@@ -248,6 +261,14 @@ fn the_rest(store: &dyn Store) {
     }
     assert_eq!(store.identity(&did("b")).expect("reads"), None);
     assert_eq!(store.channel("other").expect("reads"), None);
+    let mut transaction = store.begin().expect("begins");
+    transaction.put_channel("another", &[1]).expect("writes");
+    transaction.commit().expect("commits");
+    assert_eq!(store.channels().expect("reads"), ["another", "main"]);
+    let mut transaction = store.begin().expect("begins");
+    transaction.drop_channel("main").expect("writes");
+    transaction.commit().expect("commits");
+    assert_eq!(store.channels().expect("reads"), ["another"]);
     assert_eq!(store.cursor("other").expect("reads"), None);
 }
 
@@ -260,7 +281,7 @@ fn removal(store: &dyn Store) {
     apply(store, &a.did, &Effects { buffer, events, ..Effects::default() });
     apply(store, &a.did, &Effects { repo: RowChange::Remove(a.did.clone()), ..Effects::default() });
     assert_eq!(store.repo(&a.did).expect("reads"), None);
-    assert_eq!(store.counts().expect("reads"), Counts { repos: 1, records: 1, events: 1, buffered: 0 });
+    assert_eq!(store.counts().expect("reads"), Counts { repos: 1, records: 1, events: 1, event_bytes: 1, buffered: 0 });
     // What comes for it later finds nothing to change.
     records(store, &a, &[("x.y.zed/2", Some("1"))]);
     assert_eq!(store.counts().expect("reads").records, 1);
@@ -294,7 +315,7 @@ fn survival<S: Store>(store: S, again: impl Fn(S) -> S) {
     expire(&store, 2, NOW.plus_millis(1), 10);
     let store = again(store);
     assert_eq!(store.repo(&row.did).expect("reads"), Some(row.clone()));
-    assert_eq!(store.counts().expect("reads"), Counts { repos: 1, records: 1, events: 0, buffered: 1 });
+    assert_eq!(store.counts().expect("reads"), Counts { repos: 1, records: 1, buffered: 1, ..Counts::default() });
     assert_eq!((store.last().expect("reads"), store.oldest().expect("reads")), (Seq::new(2), Seq::new(2)));
     assert_eq!(buffered(&store, &row), [commit("a", 1)]);
     assert!(put(&store, repo("b")).id > row.id);
