@@ -27,6 +27,8 @@ pub enum Input {
     Add(Did, Origin),
     /// A repo is given up.
     Remove(Did),
+    /// A repo is given up unless somebody asked for it.
+    Exclude(Did),
     /// A repo is to be fetched anew.
     Resync(Did),
     /// A repo is to be fetched anew, and all of its records told again.
@@ -102,6 +104,7 @@ impl Input {
             Self::Add(did, _)
             | Self::Doubt(did)
             | Self::Remove(did)
+            | Self::Exclude(did)
             | Self::Resync(did)
             | Self::Reemit(did)
             | Self::Claim(did)
@@ -154,6 +157,7 @@ fn decide_one(input: &Input, repo: Option<&Repo>, rules: &Rules, now: Timestamp)
         Input::Identity(identity) => decide::identity(repo, &identity.name, rules),
         Input::Add(did, origin) => decide::add(repo, did, *origin, rules),
         Input::Remove(_) => decide::remove(repo),
+        Input::Exclude(_) => decide::exclude(repo),
         Input::Resync(_) => decide::resync(repo),
         Input::Reemit(_) => decide::reemit(repo),
         Input::Batch(_, claim, batch) => decide::batch(repo, *claim, batch),

@@ -189,9 +189,8 @@ impl<'a> Draft<'a> {
             RowChange::Put(repo) => self.put_repo(repo)?,
             RowChange::Remove(did) => self.remove_repo(did)?,
         }
-        let touches_repo = !effects.records.is_empty()
-            || effects.buffer != BufferChange::Keep
-            || effects.index != WholeIndex::Keep;
+        let touches_repo =
+            !effects.records.is_empty() || effects.buffer != BufferChange::Keep || effects.index != WholeIndex::Keep;
         if touches_repo {
             let account = self.account(did)?;
             if let Some(repo) = self.repo_number(account)? {

@@ -57,6 +57,8 @@ pub struct Stats {
     pub parked: usize,
     /// Gaps in what is settled.
     pub gaps: usize,
+    /// Up to where everything is settled.
+    pub floor: Seq,
     /// Positions up to the end of the journal that are not settled.
     pub unsettled: u64,
     /// Times an event was handed to a connection.
@@ -184,6 +186,7 @@ impl<T: Clone> Channel<T> {
             authors: self.authors.len(),
             parked: self.authors.values().filter(|author| author.backlog != Backlog::Loaded).count(),
             gaps: self.settled.gaps(),
+            floor: self.settled.floor(),
             unsettled: self.settled.unsettled(self.head),
             sent: self.sent,
             returned: self.returned,

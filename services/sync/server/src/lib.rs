@@ -5,11 +5,17 @@
 //! choice.
 
 pub mod api;
+pub mod config;
+pub mod consumers;
+pub mod expiry;
+mod measure;
 mod outbox;
+pub mod refetch;
+pub mod service;
 pub mod spool;
 pub mod webhook;
 mod writer;
 
 pub use nexus_runtime::groups::Stopped;
-pub use outbox::SyncOutbox;
+pub use outbox::{Gone, SyncOutbox};
 pub use writer::{WriterHandle, WriterThread, start};

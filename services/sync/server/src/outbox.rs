@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use nexus_delivery::channel::{Event, Failure, Order, Outbox, Page, Settled};
 use nexus_journal::{Head, HeadWatch};
 use nexus_model::Seq;
-use nexus_sync::event::Kind;
+use nexus_sync::event::{self, Kind};
+use nexus_sync::rules::Collections;
 use nexus_sync::store::{self, Store, StoredEvent};
 use nexus_sync::writer::Input;
 use std::sync::Arc;
@@ -18,12 +19,39 @@ pub struct SyncOutbox {
     writer: WriterHandle,
     head: Arc<Head>,
     name: Arc<str>,
+    reading: Reading,
+}
+
+/// What a channel reads of the journal.
+#[derive(Clone)]
+enum Reading {
+    /// Everything. What it has not settled is not dropped.
+    All,
+    /// Some collections, as far back as the journal goes.
+    Some(Arc<Collections>),
+}
+
+/// A consumer's next event was dropped from the journal: it was away for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("events after {after} are gone, the oldest come after {oldest}")]
+pub struct Gone {
+    /// Where the consumer is.
+    pub after: Seq,
+    /// From where on events are there.
+    pub oldest: Seq,
 }
 
 impl SyncOutbox {
     /// The events of `store` for the channel called `name`; `head` is the one that the writer moves.
     pub fn new(store: Arc<dyn Store>, writer: WriterHandle, head: Arc<Head>, name: &str) -> Self {
-        Self { store, writer, head, name: name.into() }
+        Self { store, writer, head, name: name.into(), reading: Reading::All }
+    }
+
+    /// The same for a channel that wants records of `collections` alone, and that the journal doesn't wait for: reading
+    /// fails with [`Gone`] once it has fallen behind.
+    #[must_use]
+    pub fn only(self, collections: Collections) -> Self {
+        Self { reading: Reading::Some(Arc::new(collections)), ..self }
     }
 
     /// What the channel called `name` stored last.
@@ -37,19 +65,35 @@ impl SyncOutbox {
     }
 }
 
-fn page(store: &dyn Store, author: Option<&str>, after: Seq, limit: usize) -> Result<Page<Arc<str>>, Failure> {
-    // Asked first: what is appended meanwhile must not be taken for read.
-    let last = store.last()?;
-    let events = match author {
-        Some(author) => store.events_of(&author.parse()?, after, limit)?,
-        None => store.events(after, limit)?,
-    };
-    let newest = events.last().map_or(after, |event| event.seq);
-    let through = if events.len() == limit { newest } else { newest.max(last) };
-    Ok(Page { events: events.into_iter().map(event).collect(), through })
+impl Reading {
+    fn page(
+        &self,
+        store: &dyn Store,
+        author: Option<&str>,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Page<Arc<str>>, Failure> {
+        // Asked first: what is appended meanwhile must not be taken for read.
+        let last = store.last()?;
+        let mut events = match author {
+            Some(author) => store.events_of(&author.parse()?, after, limit)?,
+            None => store.events(after, limit)?,
+        };
+        let newest = events.last().map_or(after, |event| event.seq);
+        let through = if events.len() == limit { newest } else { newest.max(last) };
+        if let Self::Some(collections) = self {
+            // Asked last: what was dropped meanwhile must not be taken for unwanted.
+            let oldest = store.oldest()?;
+            if after < oldest {
+                return Err(Gone { after, oldest }.into());
+            }
+            events.retain(|stored| event::collection(&stored.body).is_none_or(|name| collections.wants(name)));
+        }
+        Ok(Page { events: events.into_iter().map(entry).collect(), through })
+    }
 }
 
-fn event(stored: StoredEvent) -> Event<Arc<str>> {
+fn entry(stored: StoredEvent) -> Event<Arc<str>> {
     let order = match stored.kind {
         Kind::Live => Order::Alone,
         Kind::Historical => Order::Together,
@@ -66,8 +110,8 @@ impl Outbox for SyncOutbox {
         after: Seq,
         limit: usize,
     ) -> BoxFuture<'static, Result<Page<Arc<str>>, Failure>> {
-        let store = Arc::clone(&self.store);
-        let read = tokio::task::spawn_blocking(move || page(&*store, author.as_deref(), after, limit));
+        let (store, reading) = (Arc::clone(&self.store), self.reading.clone());
+        let read = tokio::task::spawn_blocking(move || reading.page(&*store, author.as_deref(), after, limit));
         async move { read.await? }.boxed()
     }
 

@@ -1,8 +1,10 @@
 //! The one thread that decides and commits, in groups. Batches of inputs come through a bounded queue.
 
+use nexus_atproto::Did;
 use nexus_journal::Head;
 use nexus_runtime::Clock;
-use nexus_runtime::groups::{self, GroupThread, Grouping, Patience, Queue};
+use nexus_runtime::groups::{self, GroupThread, Grouping, Patience, Queue, Stopped};
+use nexus_sync::decide::Outcome;
 use nexus_sync::rules::Rules;
 use nexus_sync::store::{Error, Result, Store};
 use nexus_sync::writer::{self, Input, Told};
@@ -14,6 +16,9 @@ use std::time::Duration;
 const QUEUE: usize = 1_024;
 const GROUP: usize = 2_048;
 
+/// Inputs of one request that are handed in together.
+const PORTION: usize = 1_000;
+
 /// How often a group is tried again after the store failed. Longer outages stop the program, loudly, as damage does.
 const PATIENCE: Patience = Patience { tries: 4, wait: Duration::from_millis(200) };
 
@@ -22,6 +27,23 @@ pub type WriterHandle = Queue<Vec<Input>, Vec<Told>>;
 
 /// A running writer, to be waited for.
 pub type WriterThread = GroupThread<Error>;
+
+/// Hands in one input for each account, in portions, and gives how many changed anything.
+///
+/// # Errors
+/// If the writer has stopped.
+pub(crate) async fn ask_each(
+    writer: &WriterHandle,
+    dids: Vec<Did>,
+    input: impl Fn(Did) -> Input,
+) -> std::result::Result<usize, Stopped> {
+    let mut changed = 0;
+    for portion in dids.chunks(PORTION) {
+        let told = writer.ask(portion.iter().cloned().map(&input).collect()).await?;
+        changed += told.iter().filter(|told| told.outcome == Outcome::Applied).count();
+    }
+    Ok(changed)
+}
 
 /// Starts the writer's thread. `head` learns the newest position after each commit.
 ///

@@ -99,6 +99,11 @@ pub fn remove(repo: Option<&Repo>) -> Decision {
     Outcome::Applied.with(Effects { repo: RowChange::Remove(repo.did.clone()), ..Effects::default() })
 }
 
+/// What the operator's word that an account is not wanted changes: what was asked for by name stays.
+pub fn exclude(repo: Option<&Repo>) -> Decision {
+    remove(repo.filter(|repo| repo.origin == Origin::Found))
+}
+
 /// What asking for all records again changes: the repo is fetched anew, and whatever it holds is told, known or not.
 pub fn reemit(repo: Option<&Repo>) -> Decision {
     let Decision { outcome, effects } = resync(repo);

@@ -4,9 +4,10 @@
 //! goodbye for good, and come back only if the line simply breaks.
 
 use super::{Api, Delivery, Refusal};
-use axum::extract::State;
+use crate::consumers::{ConsumerName, Refused, Wanted};
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -23,24 +24,78 @@ const MAX_MESSAGE: usize = 1 << 20;
 /// Events that are written before they are flushed together.
 const MAX_TOGETHER: usize = 64;
 
+/// Which events a connection wants. All of this is beyond the original, whose clients say nothing.
+#[derive(Deserialize)]
+pub(super) struct Choice {
+    /// The consumer that it speaks for; without one, it shares the outbox with all the others.
+    consumer: Option<String>,
+    /// The collections that this consumer wants, between commas.
+    collections: Option<String>,
+    /// The last event that this consumer has seen: those after it come again.
+    seq: Option<u64>,
+}
+
 #[derive(Deserialize)]
 struct Ack {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
     id: u64,
+    /// Several at once, which the original doesn't know.
+    #[serde(default)]
+    ids: Vec<u64>,
 }
 
 /// Opens a channel.
 pub(super) async fn open(
     State(api): State<Api>,
+    Query(choice): Query<Choice>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    if api.delivery == Delivery::Webhook {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "websocket not available in webhook mode"));
+    let wanted = choice.wanted()?;
+    if wanted.is_none() && api.delivery == Delivery::Webhook {
+        return Err(bad("websocket not available in webhook mode"));
     }
-    let upgrade = upgrade.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-    Ok(upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| serve(socket, api.channel)))
+    let upgrade = upgrade.map_err(|error| bad(error.to_string()))?;
+    let channel = match wanted {
+        Some(wanted) => api.consumers.join(wanted).await?,
+        None => api.channel,
+    };
+    Ok(upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| serve(socket, channel)))
+}
+
+/// Gives up a named consumer.
+pub(super) async fn give_up(State(api): State<Api>, Query(choice): Query<Choice>) -> Result<(), Refusal> {
+    let wanted = choice.wanted()?.ok_or_else(|| bad("which consumer?"))?;
+    Ok(api.consumers.give_up(wanted.name).await?)
+}
+
+impl Choice {
+    fn wanted(self) -> Result<Option<Wanted>, Refusal> {
+        let Some(consumer) = self.consumer else {
+            let alone = self.collections.is_none() && self.seq.is_none();
+            return if alone { Ok(None) } else { Err(bad("collections and seq belong to a consumer")) };
+        };
+        let name =
+            ConsumerName::parse(&consumer).ok_or_else(|| bad("a consumer's name is 1 to 64 of A-Z a-z 0-9 - _ ."))?;
+        Ok(Some(Wanted { name, collections: self.collections, after: self.seq.map(Seq::new) }))
+    }
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, message)
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let status = match refused {
+            Refused::Gone { .. } => StatusCode::GONE,
+            Refused::Busy | Refused::TooMany { .. } => StatusCode::CONFLICT,
+            Refused::Ahead { .. } => StatusCode::BAD_REQUEST,
+            Refused::Failed(_) => return Self::internal(&refused),
+        };
+        Self::new(status, refused.to_string())
+    }
 }
 
 async fn serve(socket: WebSocket, channel: Handle<Arc<str>>) {
@@ -80,8 +135,11 @@ async fn receive(mut stream: SplitStream<WebSocket>, acknowledger: Acknowledger<
             // Reading on answers a ping, and a goodbye before the stream ends.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => continue,
         };
-        let Ok(Ack { kind, id }) = serde_json::from_slice(text) else { break };
-        if kind == "ack" {
+        let Ok(Ack { kind, id, ids }) = serde_json::from_slice(text) else { break };
+        if kind != "ack" {
+            continue;
+        }
+        for id in ids.into_iter().chain([id]) {
             acknowledger.acknowledge(Seq::new(id)).await;
         }
     }

@@ -9,16 +9,29 @@ mod stats;
 
 pub use auth::{Health, Password};
 
-use crate::WriterHandle;
+use crate::consumers::Consumers;
+use crate::{Stopped, WriterHandle, refetch};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use nexus_delivery::channel::Handle;
+use nexus_http::Paths;
 use nexus_sync::store::{self, Store};
 use serde_json::json;
 use std::sync::Arc;
+
+/// What is answered on a port that is shared with other services; `/health` is everybody's there.
+pub const PATHS: &[Paths] = &[
+    Paths::Exact("/channel"),
+    Paths::Below("/repos"),
+    Paths::Exact("/add-repos"),
+    Paths::Exact("/remove-repos"),
+    Paths::Below("/resolve"),
+    Paths::Below("/info"),
+    Paths::Below("/stats"),
+];
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 << 20;
@@ -32,6 +45,8 @@ pub struct Api {
     pub writer: WriterHandle,
     /// Where events come from.
     pub channel: Handle<Arc<str>>,
+    /// Where events of named consumers come from.
+    pub consumers: Consumers,
     /// Who may ask.
     pub password: Password,
     /// Whether events are to be had here.
@@ -58,12 +73,14 @@ impl Api {
             .route("/add-repos", post(repos::add))
             .route("/repos/remove", post(repos::remove))
             .route("/remove-repos", post(repos::remove))
+            .route("/repos/resync", post(repos::resync))
             .route("/info/{did}", get(repos::info))
             .route("/stats/repo-count", get(stats::repos))
             .route("/stats/record-count", get(stats::records))
             .route("/stats/outbox-buffer", get(stats::outbox))
             .route("/stats/resync-buffer", get(stats::buffered))
-            .route("/channel", get(channel::open))
+            .route("/stats/consumers", get(stats::consumers))
+            .route("/channel", get(channel::open).delete(channel::give_up))
             .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "Not Found") })
             .method_not_allowed_fallback(|| async {
                 Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
@@ -107,6 +124,18 @@ impl Refusal {
     fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+    }
+}
+
+impl From<Stopped> for Refusal {
+    fn from(stopped: Stopped) -> Self {
+        Self::internal(&stopped)
+    }
+}
+
+impl From<refetch::Error> for Refusal {
+    fn from(error: refetch::Error) -> Self {
+        Self::internal(&error)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Which repos are tracked.
 
 use super::{Api, Refusal};
+use crate::refetch::every_repo;
+use crate::writer::ask_each;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -9,48 +11,68 @@ use nexus_atproto::Did;
 use nexus_sync::repo::{Name, Origin};
 use nexus_sync::writer::Input;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Repos that are handed to the writer at once.
-const CHUNK: usize = 1_000;
-
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Wanted {
     #[serde(default)]
     dids: Vec<String>,
 }
 
+/// What is to be fetched anew. The original has no such call.
+#[derive(Default, Deserialize)]
+struct Refetch {
+    #[serde(flatten)]
+    wanted: Wanted,
+    /// Every tracked repo.
+    #[serde(default)]
+    all: bool,
+    /// Tells all records again, not only what has changed.
+    #[serde(default)]
+    reemit: bool,
+}
+
 /// Begins to track repos. Those that are tracked stay as they are.
 pub(super) async fn add(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<(), Refusal> {
-    let dids = read(&headers, &body)?;
-    write(&api, dids, |did| Input::Add(did, Origin::Asked)).await
+    let dids = dids(read::<Wanted>(&headers, &body)?)?;
+    ask_each(&api.writer, dids, |did| Input::Add(did, Origin::Asked)).await?;
+    Ok(())
 }
 
 /// Gives up repos. What is in the outbox is still delivered.
 pub(super) async fn remove(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<(), Refusal> {
-    let dids = read(&headers, &body)?;
-    write(&api, dids, Input::Remove).await
-}
-
-async fn write(api: &Api, dids: Vec<Did>, input: impl Fn(Did) -> Input) -> Result<(), Refusal> {
-    for chunk in dids.chunks(CHUNK) {
-        let inputs = chunk.iter().cloned().map(&input).collect();
-        api.writer.ask(inputs).await.map_err(|error| Refusal::internal(&error))?;
-    }
+    let dids = dids(read::<Wanted>(&headers, &body)?)?;
+    ask_each(&api.writer, dids, Input::Remove).await?;
     Ok(())
 }
 
-/// The DIDs of a body, all of them well formed.
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Did>, Refusal> {
+/// Fetches tracked repos anew, those that are named or all.
+pub(super) async fn resync(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Refusal> {
+    let Refetch { wanted, all, reemit } = read(&headers, &body)?;
+    let input = if reemit { Input::Reemit } else { Input::Resync };
+    let dids = dids(wanted)?;
+    let mut count = ask_each(&api.writer, dids, input).await?;
+    if all {
+        count += every_repo(&api.store, &api.writer, input).await?;
+    }
+    Ok(Json(json!({"repos": count})))
+}
+
+/// The JSON of a body. An empty one wants nothing.
+fn read<T: Default + DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
     if body.is_empty() {
-        return Ok(Vec::new());
+        return Ok(T::default());
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.trim_start().to_ascii_lowercase().starts_with("application/json") {
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type"));
     }
-    let wanted: Wanted =
-        serde_json::from_slice(body).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    serde_json::from_slice(body).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+/// The DIDs, all of them well formed.
+fn dids(wanted: Wanted) -> Result<Vec<Did>, Refusal> {
     let (mut dids, mut strange) = (Vec::with_capacity(wanted.dids.len()), Vec::new());
     for text in wanted.dids {
         match text.parse() {

@@ -1,6 +1,7 @@
 //! Numbers.
 
 use super::{Api, Refusal};
+use crate::consumers::Standing;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,4 +30,19 @@ pub(super) async fn outbox(State(api): State<Api>) -> Result<Json<Value>, Refusa
 pub(super) async fn buffered(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
     let counts = api.ask(|store| store.counts()).await?;
     Ok(Json(json!({"resync_buffer": counts.buffered})))
+}
+
+/// Named consumers, and how far each is behind.
+pub(super) async fn consumers(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+    let all = api.consumers.list().await?;
+    let shown = |standing: &Standing| {
+        json!({
+            "name": standing.name.as_str(),
+            "collections": standing.collections,
+            "connections": standing.connections,
+            "seq": standing.floor.get(),
+            "lag": standing.lag,
+        })
+    };
+    Ok(Json(json!({"consumers": all.iter().map(shown).collect::<Vec<_>>()})))
 }

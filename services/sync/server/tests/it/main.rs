@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod channel;
+mod consumers;
+mod refetch;
 mod routes;
 mod service;
 mod spool;

@@ -10,7 +10,8 @@ use nexus_sync::event::{Event, Kind};
 use nexus_sync::rules::Rules;
 use nexus_sync::store::{Memory, Store};
 use nexus_sync_server::api::{Api, Delivery, Health, Password};
-use nexus_sync_server::{SyncOutbox, start};
+use nexus_sync_server::consumers::{Consumers, Desk, DeskParts};
+use nexus_sync_server::{SyncOutbox, WriterHandle, start};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -19,6 +20,8 @@ pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) channel: Handle<Arc<str>>,
+    pub(crate) consumers: Consumers,
+    pub(crate) writer: WriterHandle,
     head: Arc<Head>,
     stop: CancellationToken,
     driver: JoinHandle<()>,
@@ -48,14 +51,33 @@ impl Service {
         let settled = SyncOutbox::settled(&*store, "main").unwrap();
         let config = Config { settlement, store_millis: 20, ..Config::default() };
         let (driver, channel) = Driver::new(outbox, config, settled, Clock::system());
+        let (desk, consumers) = Desk::new(DeskParts {
+            store: Arc::clone(&store),
+            writer: writer.clone(),
+            head: Arc::clone(&head),
+            config,
+            max: 2,
+            clock: Clock::system(),
+        });
         let stop = CancellationToken::new();
-        let running = driver.run(stop.clone());
-        let driver = tokio::spawn(async move { running.await.unwrap() });
-        let router = Api { store: Arc::clone(&store), writer, channel: channel.clone(), password, delivery }.router();
+        let (running, serving) = (driver.run(stop.clone()), desk.run(stop.clone()));
+        let driver = tokio::spawn(async move {
+            running.await.unwrap();
+            serving.await.unwrap();
+        });
+        let api = Api {
+            store: Arc::clone(&store),
+            writer: writer.clone(),
+            channel: channel.clone(),
+            consumers: consumers.clone(),
+            password,
+            delivery,
+        };
+        let router = api.router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, store, channel, head, stop, driver }
+        Self { address, store, channel, consumers, writer, head, stop, driver }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

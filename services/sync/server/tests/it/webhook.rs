@@ -4,11 +4,13 @@ use crate::service::{ACKNOWLEDGED, Service};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use nexus_runtime::CancellationToken;
+use hmac::{Hmac, Mac};
+use nexus_runtime::{CancellationToken, Clock};
 use nexus_sync::event::Kind;
 use nexus_sync_server::api::{Health, Password};
-use nexus_sync_server::webhook::Webhook;
+use nexus_sync_server::webhook::{Tools, Webhook};
 use serde_json::Value;
+use sha2::Sha256;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -41,14 +43,55 @@ async fn receiver() -> (String, mpsc::UnboundedReceiver<(u64, HeaderMap)>) {
     (url, told)
 }
 
+fn webhook(url: String) -> Webhook {
+    Webhook { url, password: None, secret: None, user_agent: "tap/1".into(), batch: 1 }
+}
+
+fn tools() -> Tools {
+    Tools { client: reqwest::Client::new(), clock: Clock::system(), jitter: Arc::new(|| 0) }
+}
+
+#[tokio::test]
+async fn requests_are_signed_and_hold_what_may_travel_together() {
+    let service = Service::start(Password::new(None, Health::Guarded), ACKNOWLEDGED).await;
+    for name in ["a", "b", "c"] {
+        service.append(name, Kind::Historical, r#""type":"x"}"#);
+    }
+    service.append("a", Kind::Live, r#""type":"x"}"#);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let handler = move |headers: HeaderMap, body: String| async move { tell.send((headers, body)).unwrap() };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/hook", post(handler))).await.unwrap() });
+    let webhook = Webhook { secret: Some("key".into()), batch: 10, ..webhook(url) };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(webhook.run(service.channel.clone(), tools(), stop.clone()));
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        let (headers, body) = tokio::time::timeout(Duration::from_secs(20), told.recv()).await.unwrap().unwrap();
+        let signature = headers["x-nexus-signature"].to_str().unwrap();
+        let (time, hash) = signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"key").unwrap();
+        mac.update(format!("{time}.{body}").as_bytes());
+        assert_eq!(hash, hex::encode(mac.finalize().into_bytes()));
+        let events: Vec<Value> = serde_json::from_str(&body).unwrap();
+        let ids: Vec<u64> = events.iter().map(|event| event["id"].as_u64().unwrap()).collect();
+        assert!(!ids.contains(&4) || ids == [4], "the live event waits for what is before it, and travels alone");
+        seen.extend(ids);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 2, 3, 4]);
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn events_are_posted_until_they_are_taken_in_order() {
     let service = Service::start(Password::new(None, Health::Guarded), ACKNOWLEDGED).await;
     let (url, mut told) = receiver().await;
-    let webhook = Webhook { url, password: Some("s3cret".into()), user_agent: "tap/1".into() };
+    let webhook = Webhook { password: Some("s3cret".into()), ..webhook(url) };
     let stop = CancellationToken::new();
-    let running = webhook.run(service.channel.clone(), reqwest::Client::new(), Arc::new(|| 0), stop.clone());
-    let running = tokio::spawn(running);
+    let running = tokio::spawn(webhook.run(service.channel.clone(), tools(), stop.clone()));
     service.append("a", Kind::Live, r#""type":"x"}"#);
     service.append("a", Kind::Live, r#""type":"x"}"#);
     let mut tries = Vec::new();
