@@ -53,7 +53,7 @@ async fn standing(service: &Service, name: &str) -> Value {
 }
 
 async fn until(service: &Service, name: &str, wanted: impl Fn(&Value) -> bool) {
-    for _ in 0..1_000 {
+    for _ in 0..100 {
         if wanted(&standing(service, name).await) {
             return;
         }

@@ -62,8 +62,9 @@ impl Service {
         let stop = CancellationToken::new();
         let (running, serving) = (driver.run(stop.clone()), desk.run(stop.clone()));
         let driver = tokio::spawn(async move {
-            running.await.unwrap();
-            serving.await.unwrap();
+            let (ran, served) = tokio::join!(running, serving);
+            ran.unwrap();
+            served.unwrap();
         });
         let api = Api {
             store: Arc::clone(&store),
