@@ -14,6 +14,7 @@
 
 mod cache;
 pub mod decide;
+pub mod index;
 pub mod market;
 pub mod ports;
 mod relay;

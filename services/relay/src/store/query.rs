@@ -1,11 +1,11 @@
 //! Queries over the store in memory: every event is asked, in order.
 
 use super::memory::{Kept, State};
-use crate::ports::{Count, Page, Scope};
-use nexus_nostr::{
-    Filter, Seconds,
-    nip::{nip45::HyperLogLog, nip50},
+use crate::{
+    index::{Order, order, score},
+    ports::{Count, Page, Scope},
 };
+use nexus_nostr::{Filter, Seconds, nip::nip45::HyperLogLog};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashSet},
@@ -51,7 +51,7 @@ pub(super) fn count(
 fn matching<'a>(state: &'a State, filter: &Filter, scope: &Scope) -> Vec<&'a Kept> {
     let mut found: Vec<&Kept> = state.by_time.values().filter(|kept| wants(filter, scope, kept)).collect();
     if let Some(query) = filter.search() {
-        found.sort_by_cached_key(|kept| Reverse(score(query, kept)));
+        found.sort_by_cached_key(|kept| Reverse(score(query, &kept.event)));
     }
     found
 }
@@ -60,15 +60,8 @@ fn wants(filter: &Filter, scope: &Scope, kept: &Kept) -> bool {
     scope.covers(kept.stored.seq, kept.expires_at) && filter.matches(&kept.event) && scope.allows(&kept.event)
 }
 
-/// The share of an event's words that were searched for, in millionths.
-fn score(query: &nip50::Query, kept: &Kept) -> usize {
-    let words = nip50::words(&nip50::searchable(&kept.event).unwrap_or_default());
-    let hits = words.iter().filter(|word| query.phrases().iter().flatten().any(|wanted| wanted == *word)).count();
-    1_000_000 * hits / words.len().max(1)
-}
-
 /// Where an event stands in the answer: by time, and what was searched for by rank before everything else.
 fn place(filter: &Filter, rank: usize, kept: &Kept) -> (usize, Reverse<Seconds>, nexus_nostr::EventId) {
-    let rank = if filter.search().is_some() { rank } else { usize::MAX };
+    let rank = if order(filter) == Order::Score { rank } else { usize::MAX };
     (rank, Reverse(kept.stored.created_at), kept.stored.id)
 }

@@ -19,7 +19,7 @@ pub use world::World;
 /// When the store does anything else than it should.
 pub async fn run<S: StorageAdapter>(fresh: impl AsyncFn() -> S, histories: u64) {
     for seed in 1..=histories {
-        history(&fresh().await, seed).await;
+        history(fresh().await, seed, async |store, _| store).await;
     }
     cases::replacing(&fresh).await;
     cases::deleting(&fresh().await).await;
@@ -35,21 +35,26 @@ pub async fn run<S: StorageAdapter>(fresh: impl AsyncFn() -> S, histories: u64) 
     cases::operators(&fresh().await).await;
 }
 
-/// A history at random: whatever is asked of the store, the model answers the same.
-async fn history<S: StorageAdapter>(store: &S, seed: u64) {
+/// A history at random, of this seed: whatever is asked of the store, the model answers the same. Between batches
+/// `disturb` gets the store and a number at random; it may close the store and open it again, or have it compacted.
+///
+/// # Panics
+/// When the store does anything else than it should.
+pub async fn history<S: StorageAdapter>(mut store: S, seed: u64, disturb: impl AsyncFn(S, u64) -> S) {
     let mut world = World::new(seed);
     let mut model = Model::default();
     for _ in 0..12 {
+        store = disturb(store, world.below(1_000)).await;
         let batch: Vec<_> = (0..world.below(14)).map(|_| world.event()).collect();
         let expected: Vec<_> = batch.iter().map(|event| model.store(event)).collect();
         let outcomes = store.store_batch(batch).await.expect("the store works");
         let kinds: Vec<_> = outcomes.iter().map(kind_of).collect();
         assert_eq!(kinds, expected.iter().map(kind_of).collect::<Vec<_>>(), "seed {seed}");
         for _ in 0..6 {
-            compare(store, &model, &mut world, seed).await;
+            compare(&store, &model, &mut world, seed).await;
         }
     }
-    compare_journal(store, &model, seed).await;
+    compare_journal(&store, &model, seed).await;
 }
 
 async fn compare<S: StorageAdapter>(store: &S, model: &Model, world: &mut World, seed: u64) {
