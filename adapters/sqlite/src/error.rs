@@ -32,6 +32,12 @@ pub enum Error {
         /// The newest version that this program knows.
         known: u32,
     },
+    /// The system gave no thread.
+    #[error("no thread could be started")]
+    Thread(#[source] std::io::Error),
+    /// A part of the relay's index can't be written.
+    #[error("the index can't be written")]
+    Index(#[source] std::sync::Arc<Error>),
     /// A value in the file can't be what this program wrote.
     #[error("stored data is damaged: {0}")]
     Damaged(String),

@@ -1,33 +1,59 @@
 //! What is stored, as far as decisions ask. The open group is part of it.
 
-use super::optional;
+use super::{
+    group::OpenGroup,
+    index::{Snapshot, key},
+    optional, rows,
+};
 use crate::{Error, Result};
-use nexus_model::Seq;
-use nexus_nostr::{Event, EventId, PublicKey, Seconds, nip::nip09::Address};
+use nexus_nostr::{EventId, PublicKey, Seconds, nip::nip09::Address};
 use nexus_relay::{
     decide::{Known, Row},
+    index::Term,
     market::Job,
 };
 use rusqlite::{Connection, Params};
 use std::sync::Arc;
 
-/// The stored state, seen through one connection.
-pub(super) struct Stored<'a>(pub(super) &'a Connection);
+/// The stored state, seen by the writer.
+pub(super) struct Stored<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) index: &'a Snapshot,
+    pub(super) open: &'a OpenGroup,
+}
 
 impl Known for Stored<'_> {
     type Error = Error;
 
     fn by_id(&self, id: &EventId) -> Result<Option<Row>> {
-        self.row("SELECT seq, json FROM event WHERE id = ?", (id.as_bytes(),))
+        let seq = match self.open.find(id) {
+            Some(seq) => Some(seq),
+            None => self.index.find(id)?.filter(|seq| !self.open.is_removed(*seq)),
+        };
+        seq.map_or(Ok(None), |seq| self.row(seq))
     }
 
     fn version(&self, address: &Address) -> Result<Option<Row>> {
-        let key = (address.pubkey.as_bytes(), address.kind.get(), &address.d);
-        self.row("SELECT seq, json FROM event WHERE pubkey = ? AND kind = ? AND d = ?", key)
+        if let Some(seq) = self.open.version(address) {
+            return self.row(seq);
+        }
+        let list = key(Term::Version(address.pubkey, address.kind, &address.d));
+        let mut walk = self.index.walk([list], (0, u64::MAX))?;
+        while let Some(entry) = walk.next()? {
+            if self.open.is_removed(entry.seq()) {
+                continue;
+            }
+            let row = self.row(entry.seq())?;
+            // Two addresses may have the same list.
+            if let Some(row) = row.filter(|row| Address::of(&row.event).as_ref() == Some(address)) {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
 
     fn deleters(&self, id: &EventId) -> Result<Vec<PublicKey>> {
-        let mut statement = self.0.prepare_cached("SELECT pubkey FROM deleted_event WHERE id = ?")?;
+        let mut statement = self.connection.prepare_cached("SELECT pubkey FROM deleted_event WHERE id = ?")?;
         let keys = statement.query_map((id.as_bytes(),), |row| row.get(0).map(PublicKey::from_bytes))?;
         Ok(keys.collect::<rusqlite::Result<_>>()?)
     }
@@ -42,29 +68,26 @@ impl Known for Stored<'_> {
     }
 
     fn job(&self, id: &EventId) -> Result<Option<Job>> {
-        let sql = "SELECT json FROM job WHERE id = ?";
-        let json = self.0.prepare_cached(sql)?.query_row((id.as_bytes(),), |row| row.get::<_, String>(0));
-        optional(json)?.map(|json| job(&json)).transpose()
+        job_of(self.connection, id)
     }
 }
 
 impl Stored<'_> {
-    fn row(&self, sql: &str, key: impl Params) -> Result<Option<Row>> {
-        let found = self.0.prepare_cached(sql)?.query_row(key, |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
-        optional(found)?.map(|(seq, json)| Ok(Row { seq: position(seq), event: Arc::new(event(&json)?) })).transpose()
+    fn row(&self, seq: u64) -> Result<Option<Row>> {
+        let row = rows::event(self.connection, seq)?;
+        Ok(row.map(|event| Row { seq: nexus_model::Seq::new(seq), event: Arc::new(event) }))
     }
 
     fn moment(&self, sql: &str, key: impl Params) -> Result<Option<Seconds>> {
-        optional(self.0.prepare_cached(sql)?.query_row(key, |row| row.get(0).map(Seconds::new)))
+        optional(self.connection.prepare_cached(sql)?.query_row(key, |row| row.get(0).map(Seconds::new)))
     }
 }
 
-pub(super) const fn position(seq: i64) -> Seq {
-    Seq::new(seq.unsigned_abs())
-}
-
-pub(super) fn event(json: &str) -> Result<Event> {
-    Event::parse(json).map_err(|error| Error::Damaged(format!("an event: {error}")))
+/// The job that the request `id` opened.
+pub(super) fn job_of(connection: &Connection, id: &EventId) -> Result<Option<Job>> {
+    let sql = "SELECT json FROM job WHERE id = ?";
+    let json = connection.prepare_cached(sql)?.query_row((id.as_bytes(),), |row| row.get::<_, String>(0));
+    optional(json)?.map(|json| job(&json)).transpose()
 }
 
 pub(super) fn job(json: &str) -> Result<Job> {

@@ -1,14 +1,39 @@
 //! The store of the relay. An answer of `OK` promises that the event survives power loss, so commits are full.
+//!
+//! The file has the events' rows and what must be decided in the same commit: removals, tombstones, jobs. Finding
+//! events is left to an [`index`] beside it, which reads what was committed. One thread writes, in groups; some
+//! read. The futures wait without blocking, whatever runs them.
 
+mod draft;
+mod group;
+mod index;
 mod known;
 mod port;
 mod query;
+mod queue;
+mod readers;
+mod rows;
+mod scan;
+mod tail;
 mod write;
 
+pub use index::Recent;
+
 use crate::{Database, Durability, Options, Result, Schema};
-use nexus_nostr::Kind;
+use index::{Background, Index};
+use nexus_model::Seq;
+use nexus_nostr::{Kind, Seconds};
 use nexus_relay::{market::Counter, ports::StorageError};
-use std::path::Path;
+use queue::Queue;
+use readers::Readers;
+use roaring::RoaringTreemap;
+use rusqlite::Connection;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tail::Tail;
 
 /// The tables and their versions.
 pub const SCHEMA: Schema = Schema {
@@ -17,46 +42,170 @@ pub const SCHEMA: Schema = Schema {
     upgrades: &[],
 };
 
-/// The relay's file. Its futures never wait: they block, and belong on a thread that may.
+/// How many rows are read at once into the index when the store is opened.
+const REPLAY: usize = 2_000;
+
+/// How the store is opened.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How the file is opened.
+    pub options: Options,
+    /// How much of the index is in memory.
+    pub recent: Recent,
+    /// How long questions may take.
+    pub patience: Patience,
+}
+
+impl Settings {
+    /// The defaults with this durability.
+    pub fn new(durability: Durability) -> Self {
+        Self { options: Options::new(durability), recent: Recent::default(), patience: Patience::default() }
+    }
+}
+
+/// How long questions may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// After how long a question is put behind the others.
+    pub slice: Duration,
+    /// How long it may work in all before it is refused. The operator's questions take as long as they take.
+    pub total: Duration,
+}
+
+impl Default for Patience {
+    /// Slices of 10 ms, 5 s in all.
+    fn default() -> Self {
+        Self { slice: Duration::from_millis(10), total: Duration::from_secs(5) }
+    }
+}
+
+/// The relay's file and its index, which is a folder beside it of the same name with `-index` behind it.
 #[derive(Debug)]
 pub struct SqliteStorage {
+    // In the order in which they end: nobody asks a thread that is gone.
+    readers: Readers,
+    queue: Queue,
+    _background: Background,
+    core: Arc<Core>,
+}
+
+/// What the threads share.
+#[derive(Debug)]
+struct Core {
     database: Database,
+    index: Arc<Index>,
+    tail: Mutex<Tail>,
+    patience: Patience,
 }
 
 impl SqliteStorage {
-    /// Opens the file at `path` with the usual options, and makes it if there is none.
+    /// Opens the file at `path` with the usual settings, and makes it if there is none.
     ///
     /// # Errors
     /// If the file can't be opened, is another's, or was written by a newer program.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::open_with(path, Options::new(Durability::Full))
+        Self::open_with(path, Settings::new(Durability::Full))
     }
 
-    /// Opens the file at `path`.
+    /// Opens the file at `path`. What its index lacks is read again: what was new when the store was closed, or
+    /// everything if the folder is gone.
     ///
     /// # Errors
     /// As [`SqliteStorage::open`].
-    pub fn open_with(path: &Path, options: Options) -> Result<Self> {
-        Ok(Self { database: Database::open(path, &SCHEMA, options)? })
+    pub fn open_with(path: &Path, settings: Settings) -> Result<Self> {
+        let Settings { options, recent, patience } = settings;
+        let readers = options.readers;
+        let database = Database::open(path, &SCHEMA, options)?;
+        let (store, last, dead) = database.read(opening_state)?;
+        let index = Arc::new(Index::open(folder_of(path), store, recent, last, dead)?);
+        let background = Background::start(&index).map_err(thread)?;
+        replay(&database, &index, last)?;
+        let core = Arc::new(Core { database, index, tail: Mutex::new(Tail::new(Seq::new(last))), patience });
+        let queue = Queue::start(core.clone(), last).map_err(thread)?;
+        let readers = Readers::start(&core, readers).map_err(thread)?;
+        Ok(Self { readers, queue, _background: background, core })
     }
 
-    /// The file: for backup, checks and its size.
-    pub const fn database(&self) -> &Database {
-        &self.database
+    /// The file: for backup, checks and its size. A backup needs no index: it is made anew.
+    pub fn database(&self) -> &Database {
+        &self.core.database
     }
 
-    /// What the market counted on `day` for requests of `kind`.
+    /// Writes the index to its files, merges them as far as it is worth it, and clears removed content from the
+    /// log. Blocks.
+    ///
+    /// # Errors
+    /// If files can't be written.
+    pub fn compact(&self) -> Result<()> {
+        self.core.index.settle()?;
+        self.core.database.scrub()
+    }
+
+    /// What the market counted on `day` for requests of `kind`. Blocks.
     ///
     /// # Errors
     /// If SQLite fails.
     pub fn tally(&self, day: i64, kind: Kind, counter: Counter) -> Result<u64> {
-        self.database.read(|connection| {
+        self.core.database.read(|connection| {
             let sql = "SELECT amount FROM tally WHERE day = ? AND kind = ? AND counter = ?";
             let amount =
                 connection.prepare_cached(sql)?.query_row((day, kind.get(), counter.as_str()), |row| row.get(0));
             Ok(optional(amount)?.map_or(0, i64::unsigned_abs))
         })
     }
+}
+
+impl Core {
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        // Entries are added and taken out whole.
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The folder of the index of the file at `path`.
+fn folder_of(path: &Path) -> PathBuf {
+    let mut folder = path.as_os_str().to_owned();
+    folder.push("-index");
+    folder.into()
+}
+
+/// The store's name, the journal's newest position, and which removed events the index may still have.
+fn opening_state(connection: &Connection) -> Result<(index::StoreId, u64, RoaringTreemap)> {
+    let (store, last) = connection.query_row("SELECT store, last FROM journal", [], |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+    })?;
+    let mut statement = connection.prepare("SELECT event FROM gone")?;
+    let removed = statement.query_map([], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))?;
+    let dead = removed.collect::<rusqlite::Result<RoaringTreemap>>()?;
+    Ok((store, last, dead))
+}
+
+/// Reads into the index what was committed since its newest file.
+fn replay(database: &Database, index: &Index, last: u64) -> Result<()> {
+    let mut done = index.snapshot().last();
+    while done < last {
+        index.wait_for_room()?;
+        let (entries, upto) = database.read(|connection| rows_after(connection, done, last))?;
+        index.publish(entries, &RoaringTreemap::new(), upto)?;
+        done = upto;
+    }
+    Ok(())
+}
+
+/// The entries of some events after `done`, and the position up to which these are all.
+fn rows_after(connection: &Connection, done: u64, last: u64) -> Result<(Vec<index::Entry>, u64)> {
+    let sql = "SELECT seq, expires_at, json FROM event WHERE seq > ? ORDER BY seq LIMIT ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((rows::number(done), rows::number(REPLAY as u64)))?;
+    let (mut entries, mut count, mut upto) = (Vec::new(), 0, done);
+    while let Some(row) = rows.next()? {
+        upto = row.get::<_, i64>(0)?.unsigned_abs();
+        let expires_at = row.get::<_, Option<i64>>(1)?.map(Seconds::new);
+        let event = rows::parse(&row.get::<_, String>(2)?)?;
+        entries.extend(draft::entries(&event, expires_at).iter().map(|entry| entry.at(upto)));
+        count += 1;
+    }
+    Ok((entries, if count < REPLAY { last } else { upto }))
 }
 
 fn optional<T>(found: rusqlite::Result<T>) -> Result<Option<T>> {
@@ -67,9 +216,14 @@ fn optional<T>(found: rusqlite::Result<T>) -> Result<Option<T>> {
     }
 }
 
-fn failed(error: crate::Error) -> StorageError {
-    match error {
+/// What the port says about an error that several callers may share.
+fn failed(error: &Arc<crate::Error>) -> StorageError {
+    match **error {
         crate::Error::Damaged(_) => StorageError::Damaged("a row can't be what was written"),
-        other => StorageError::Unavailable(Box::new(other)),
+        _ => StorageError::Unavailable(Box::new(error.clone())),
     }
+}
+
+fn thread(source: std::io::Error) -> crate::Error {
+    crate::Error::Thread(source)
 }

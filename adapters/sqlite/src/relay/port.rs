@@ -1,20 +1,24 @@
-//! The relay's port over the file.
+//! The relay's port over the file and its index.
 
 use super::{
-    SqliteStorage, failed,
-    known::{Stored, event, job, position},
-    optional, query,
+    SqliteStorage,
+    draft::Draft,
+    failed,
+    index::{EXPIRY, Snapshot, age},
+    known::{job, job_of},
+    query::{CountQuestion, IdsQuestion, PageQuestion, PlacesQuestion},
+    readers::{AtOnce, Budget},
+    rows::{self, number, position},
     write::Writer,
 };
 use crate::{Error, Result};
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{EventId, Filter, Kind, Seconds, nip::nip45::HyperLogLog};
 use nexus_relay::{
-    decide::Known,
     market::{Counter, Job, JobQuery, Tally},
     ports::{
         Count, Entry, Outcome, Page, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter,
-        StorageError, StoredEvent,
+        StorageError, StoredEvent, Viewer,
     },
 };
 use rusqlite::Connection;
@@ -22,35 +26,47 @@ use std::sync::Arc;
 
 type Answer<T> = std::result::Result<T, StorageError>;
 
+/// How many events are removed in one transaction.
+const REMOVE_AT_ONCE: usize = 500;
+
 impl SqliteStorage {
-    fn ask<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Answer<T> {
-        self.database.read(read).map_err(failed)
+    /// Asks what one look at a snapshot can tell.
+    async fn ask<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection, &Snapshot) -> Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        self.readers.ask(AtOnce::new(read), Budget::Unlimited).await
     }
 
-    /// Runs `write` in a group and commits it. Content that was removed is cleared from the log too.
-    fn write<T>(&self, write: impl FnOnce(&mut Writer<'_>) -> Result<T>) -> Answer<T> {
-        let commit = || {
-            let group = self.database.group()?;
-            let mut writer = Writer::new(&group)?;
-            let result = write(&mut writer)?;
-            let removed = writer.finish()?;
-            group.commit()?;
-            if removed > 0 {
-                self.database.content_removed()?;
-            }
-            Ok(result)
-        };
-        commit().map_err(failed)
+    /// Removes events in portions, if `concerned` still agrees, and gives their number.
+    async fn remove(
+        &self,
+        places: Vec<u64>,
+        reason: RemovalReason,
+        concerned: impl Fn(Option<Seconds>, &nexus_nostr::Event) -> bool + Clone + Send + 'static,
+    ) -> Answer<u64> {
+        let mut removed = 0;
+        for portion in places.chunks(REMOVE_AT_ONCE) {
+            let (portion, concerned) = (portion.to_vec(), concerned.clone());
+            let work = move |writer: &mut Writer<'_>| writer.remove_all(&portion, reason, concerned);
+            removed += self.queue.write(REMOVE_AT_ONCE, work).await?;
+        }
+        Ok(removed)
     }
 }
 
 impl StorageAdapter for SqliteStorage {
     async fn store_batch(&self, events: Vec<PreparedEvent>) -> Answer<Vec<Outcome>> {
-        self.write(|writer| events.iter().map(|event| writer.store(event)).collect())
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let drafts: Vec<Draft> = events.into_iter().map(Draft::new).collect();
+        let weight = drafts.len();
+        self.queue.write(weight, move |writer| drafts.iter().map(|draft| writer.store(draft)).collect()).await
     }
 
     async fn query(&self, filters: &[Filter], scope: &Scope) -> Answer<Page> {
-        self.ask(|connection| query::page(connection, filters, scope))
+        self.readers.ask(PageQuestion::new(filters, scope), budget(scope)).await
     }
 
     async fn count(
@@ -60,138 +76,144 @@ impl StorageAdapter for SqliteStorage {
         registers: Option<HyperLogLog>,
         scope: &Scope,
     ) -> Answer<Count> {
-        self.ask(|connection| query::count(connection, filters, cap, registers, scope))
+        self.readers.ask(CountQuestion::new(filters, cap, registers, scope), budget(scope)).await
     }
 
     async fn ids(&self, filter: &Filter, cap: usize, scope: &Scope) -> Answer<Vec<(Seconds, EventId)>> {
         let max = filter.limit().map_or(cap, |limit| limit.min(cap));
-        self.ask(|connection| query::ids(connection, filter, max, scope))
+        self.readers.ask(IdsQuestion::new(filter, max, scope), budget(scope)).await
     }
 
     async fn get_event(&self, id: &EventId) -> Answer<Option<StoredEvent>> {
-        self.ask(|connection| {
-            let sql = "SELECT seq, created_at, json FROM event WHERE id = ?";
-            let found = connection.prepare_cached(sql)?.query_row((id.as_bytes(),), |row| {
-                let json: String = row.get(2)?;
-                let (seq, created_at) = (position(row.get(0)?), Seconds::new(row.get(1)?));
-                Ok(StoredEvent { seq, id: *id, created_at, json: json.into() })
-            });
-            optional(found)
+        let id = *id;
+        self.ask(move |connection, index| match index.find(&id)? {
+            Some(seq) => Ok(rows::with(connection, seq, |_, json| stored(seq, json))?.filter(|found| found.id == id)),
+            None => Ok(None),
         })
+        .await
     }
 
     async fn event_exists(&self, id: &EventId) -> Answer<bool> {
-        self.ask(|connection| {
-            let found = connection.prepare_cached("SELECT 1 FROM event WHERE id = ?")?.exists((id.as_bytes(),))?;
-            Ok(found)
-        })
+        let found = self.core.index.snapshot().find(id);
+        found.map(|seq| seq.is_some()).map_err(|error| failed(&Arc::new(error)))
     }
 
     async fn delete_event(&self, id: &EventId) -> Answer<bool> {
-        let sql = "SELECT seq, json FROM event WHERE id = ?";
-        self.write(|writer| Ok(writer.remove_selected(sql, (id.as_bytes(),), RemovalReason::Banned)? > 0))
+        let id = *id;
+        let place = self.core.index.snapshot().find(&id).map_err(|error| failed(&Arc::new(error)))?;
+        let places = place.into_iter().collect();
+        Ok(self.remove(places, RemovalReason::Banned, move |_, event| event.id == id).await? > 0)
     }
 
     async fn delete_by_filter(&self, filter: &Filter) -> Answer<u64> {
         let max = filter.limit().unwrap_or(usize::MAX);
-        let found = self.ask(|connection| query::ids(connection, filter, max, &Scope::operator()))?;
-        let sql = "SELECT seq, json FROM event WHERE id = ?";
-        self.write(|writer| {
-            let remove =
-                |(_, id): &(Seconds, EventId)| writer.remove_selected(sql, (id.as_bytes(),), RemovalReason::Banned);
-            found.iter().map(remove).sum()
-        })
+        let places = self.readers.ask(PlacesQuestion::new(filter, max), Budget::Unlimited).await?;
+        self.remove(places, RemovalReason::Banned, |_, _| true).await
     }
 
     async fn sweep_expired(&self, now: Seconds, max: usize) -> Answer<u64> {
-        let sql = "SELECT seq, json FROM event WHERE expires_at <= ? ORDER BY expires_at LIMIT ?";
-        let max = i64::try_from(max).unwrap_or(i64::MAX);
-        if !self.ask(|connection| is_due(connection, now))? {
-            return Ok(0);
-        }
-        self.write(|writer| writer.remove_selected(sql, (now.get(), max), RemovalReason::Expired))
+        let places = self.ask(move |_, index| expired(index, now, max)).await?;
+        let is_over = move |expires_at: Option<Seconds>, _: &_| expires_at.is_some_and(|end| end <= now);
+        let removed = self.remove(places, RemovalReason::Expired, is_over).await?;
+        self.queue.write(1, move |writer| writer.forget_gone(max)).await?;
+        Ok(removed)
     }
 
     async fn last_seq(&self) -> Answer<Seq> {
-        self.ask(|connection| {
-            Ok(connection.prepare_cached("SELECT last FROM journal")?.query_row([], |row| row.get(0).map(position))?)
-        })
+        Ok(Seq::new(self.core.index.snapshot().last()))
     }
 
     async fn events_after(&self, seq: Seq, max: usize) -> Answer<Vec<Entry>> {
-        self.ask(|connection| entries(connection, seq, max))
+        let at_hand = self.core.tail().after(seq, max);
+        match at_hand {
+            Some(entries) => Ok(entries),
+            None => self.ask(move |connection, _| entries(connection, seq, max)).await,
+        }
     }
 
     async fn records(&self, kind: RecordKind) -> Answer<Vec<Record>> {
-        self.ask(|connection| {
+        self.ask(move |connection, _| {
             let mut statement =
                 connection.prepare_cached("SELECT key, value FROM record WHERE kind = ? ORDER BY key")?;
             let read = |row: &rusqlite::Row<'_>| Ok(Record { key: row.get(0)?, value: row.get(1)? });
             Ok(statement.query_map((kind.as_str(),), read)?.collect::<rusqlite::Result<_>>()?)
         })
+        .await
     }
 
     async fn put_record(&self, kind: RecordKind, key: &str, value: Option<&str>) -> Answer<()> {
-        let put =
-            || {
-                let group = self.database.group()?;
-                match value {
-                    Some(value) => group
-                        .prepare_cached("INSERT OR REPLACE INTO record VALUES (?, ?, ?)")?
-                        .execute((kind.as_str(), key, value))?,
-                    None => group
-                        .prepare_cached("DELETE FROM record WHERE kind = ? AND key = ?")?
-                        .execute((kind.as_str(), key))?,
-                };
-                group.commit()
-            };
-        put().map_err(failed)
+        let (key, value) = (key.to_owned(), value.map(str::to_owned));
+        let put = move |writer: &mut Writer<'_>| match value {
+            Some(value) => writer.run("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", (kind.as_str(), key, value)),
+            None => writer.run("DELETE FROM record WHERE kind = ? AND key = ?", (kind.as_str(), key)),
+        };
+        self.queue.write(1, put).await
     }
 
     async fn job(&self, id: &EventId) -> Answer<Option<Job>> {
-        self.ask(|connection| Stored(connection).job(id))
+        let id = *id;
+        self.ask(move |connection, _| job_of(connection, &id)).await
     }
 
     async fn jobs(&self, query: &JobQuery) -> Answer<Vec<Job>> {
-        self.ask(|connection| jobs(connection, query))
+        let query = query.clone();
+        self.ask(move |connection, _| jobs(connection, &query)).await
     }
 
     async fn put_jobs(&self, jobs: Vec<Job>) -> Answer<()> {
-        self.write(|writer| jobs.iter().try_for_each(|job| writer.write_job(job)))
+        self.queue.write(jobs.len(), move |writer| jobs.iter().try_for_each(|job| writer.write_job(job))).await
     }
 
     async fn market_events(&self, seq: Seq, max: usize) -> Answer<Vec<(Seq, PreparedEvent)>> {
-        self.ask(|connection| market_events(connection, seq, max))
+        self.ask(move |connection, _| market_events(connection, seq, max)).await
     }
 
     async fn tallies(&self, day: i64) -> Answer<Vec<Tally>> {
-        self.ask(|connection| tallies(connection, day))
+        self.ask(move |connection, _| tallies(connection, day)).await
     }
 
     async fn drop_removals(&self, upto: Seq, max: usize) -> Answer<u64> {
         let sql = "DELETE FROM removal WHERE seq IN (SELECT seq FROM removal WHERE seq <= ? ORDER BY seq LIMIT ?)";
         let bounds = (number(upto.get()), number(max as u64));
-        self.write(|writer| writer.run_counted(sql, bounds))
+        let dropped = self.queue.write(1, move |writer| writer.run_counted(sql, bounds)).await?;
+        self.core.tail().forget(upto);
+        Ok(dropped)
     }
 }
 
-fn is_due(connection: &Connection, now: Seconds) -> Result<bool> {
-    Ok(connection.prepare_cached("SELECT 1 FROM event WHERE expires_at <= ? LIMIT 1")?.exists((now.get(),))?)
+fn budget(scope: &Scope) -> Budget {
+    if scope.viewer == Viewer::Operator { Budget::Unlimited } else { Budget::Usual }
+}
+
+fn stored(seq: u64, json: &str) -> Result<StoredEvent> {
+    let event = rows::parse(json)?;
+    Ok(StoredEvent { seq: Seq::new(seq), id: event.id, created_at: event.created_at, json: json.into() })
+}
+
+/// Where at most `max` events are that have expired by `now`.
+fn expired(index: &Snapshot, now: Seconds, max: usize) -> Result<Vec<u64>> {
+    let mut walk = index.walk([EXPIRY], (age(now), u64::MAX))?;
+    let mut places = Vec::new();
+    while places.len() < max
+        && let Some(entry) = walk.next()?
+    {
+        places.push(entry.seq());
+    }
+    Ok(places)
 }
 
 /// Creations and removals, merged by position.
 fn entries(connection: &Connection, after: Seq, max: usize) -> Result<Vec<Entry>> {
     let sql = "SELECT seq, json, NULL, NULL FROM event WHERE seq > ?1 \
                UNION ALL SELECT seq, NULL, id, reason FROM removal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    let (after, max) = (i64::try_from(after.get()).unwrap_or(i64::MAX), i64::try_from(max).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query((after, max))?;
+    let mut rows = statement.query((number(after.get()), number(max as u64)))?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         let seq = position(row.get(0)?);
         entries.push(match row.get::<_, Option<String>>(1)? {
             Some(json) => {
-                let event = Arc::new(event(&json)?);
+                let event = Arc::new(rows::parse(&json)?);
                 let stored = StoredEvent { seq, id: event.id, created_at: event.created_at, json: json.into() };
                 Entry::Created { stored, event }
             }
@@ -228,18 +250,16 @@ fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<Job>> {
     Ok(found)
 }
 
-fn number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
 fn market_events(connection: &Connection, after: Seq, max: usize) -> Result<Vec<(Seq, PreparedEvent)>> {
-    let sql = "SELECT seq, json, received_at, expires_at FROM event \
+    // Canonical JSON has the kind before anything that its author chose.
+    let sql = "SELECT seq, json, received_at, expires_at FROM \
+               (SELECT *, CAST(substr(json, instr(json, ',\"kind\":') + 8, 5) AS INTEGER) AS kind FROM event) \
                WHERE seq > ? AND (kind BETWEEN 5000 AND 7000 OR kind = 5) ORDER BY seq LIMIT ?";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query((number(after.get()), number(max as u64)))?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
-        let event = Verified::by_operator(event(&row.get::<_, String>(1)?)?);
+        let event = Verified::by_operator(rows::parse(&row.get::<_, String>(1)?)?);
         let expires_at = row.get::<_, Option<i64>>(3)?.map(Seconds::new);
         events.push((position(row.get(0)?), PreparedEvent::new(event, Seconds::new(row.get(2)?), expires_at)));
     }

@@ -1,245 +1,254 @@
-//! Queries: each filter becomes one statement over its best index. What the statement can't decide (further tags,
-//! words in a row, who may see what) is decided on the event itself, before it counts for a limit.
+//! Questions to the store: pages, counts, lists of ids and of positions, each from the scans of its filters.
 
 use super::{
-    known::{event, position},
-    write::tag_value,
+    index::Snapshot,
+    readers::Question,
+    scan::{Found, Match, Next, Scan, Wanted},
 };
 use crate::Result;
-use nexus_nostr::{
-    EventId, Filter, Kind, PublicKey, Seconds,
-    nip::{nip45::HyperLogLog, nip50},
+use nexus_model::Seq;
+use nexus_nostr::{EventId, Filter, Seconds, nip::nip45::HyperLogLog};
+use nexus_relay::{
+    index::{Order, score},
+    ports::{Count, Page, Scope, StoredEvent},
 };
-use nexus_relay::ports::{Count, Page, Scope, StoredEvent, Viewer};
-use rusqlite::{Connection, Row, types::Value};
+use rusqlite::Connection;
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashSet},
-    ops::ControlFlow,
+    collections::{BTreeMap, HashSet, VecDeque},
+    time::Instant,
 };
 
-/// A row that a filter wants and the viewer may see.
-pub(super) struct Match {
-    seq: i64,
-    id: EventId,
-    created_at: Seconds,
-    author: PublicKey,
+/// The scans of several filters, one after the other.
+struct Scans {
+    filters: Vec<Filter>,
+    scope: Scope,
+    waiting: VecDeque<Option<Scan>>,
 }
 
-/// The events that match any of `filters`, each filter up to its own limit.
-pub(super) fn page(connection: &Connection, filters: &[Filter], scope: &Scope) -> Result<Page> {
-    let mut ordered = BTreeMap::new();
-    let mut more = false;
-    for filter in filters {
-        let (found, has_more) = matches(connection, filter, filter.limit().unwrap_or(usize::MAX), scope)?;
-        more |= has_more;
-        for (rank, found) in found.into_iter().enumerate() {
-            let rank = if filter.search().is_some() { rank } else { usize::MAX };
-            ordered.insert((rank, Reverse(found.created_at), found.id), found);
-        }
+impl Scans {
+    fn new(filters: &[Filter], scope: &Scope) -> Self {
+        Self { filters: filters.to_vec(), scope: scope.clone(), waiting: VecDeque::new() }
     }
-    let mut seen = HashSet::new();
-    let first = ordered.into_values().filter(|found| seen.insert(found.id));
-    let events = first.map(|found| load(connection, &found)).collect::<Result<_>>()?;
-    Ok(Page { events, more })
+
+    fn begin(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let scans = self.filters.iter().map(|filter| Scan::begin(filter, &self.scope, snapshot));
+        self.waiting = scans.collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// The scan that is at work, past those that have nothing to find.
+    fn current(&mut self) -> Option<&mut Scan> {
+        while let Some(None) = self.waiting.front() {
+            self.waiting.pop_front();
+        }
+        self.waiting.front_mut()?.as_mut()
+    }
+
+    fn end_current(&mut self) {
+        self.waiting.pop_front();
+    }
 }
 
-/// How many match any of `filters`, at most `cap`.
-pub(super) fn count(
-    connection: &Connection,
-    filters: &[Filter],
+/// Where an event stands in an answer: what was searched for first, the best first; then by time.
+type Place = (Reverse<u64>, Reverse<Seconds>, EventId);
+
+/// The events that match any of some filters, each filter up to its limit.
+pub(super) struct PageQuestion {
+    scans: Scans,
+    /// What the current filter found.
+    own: BTreeMap<Place, StoredEvent>,
+    /// What all filters found.
+    all: BTreeMap<(usize, Reverse<Seconds>, EventId), StoredEvent>,
+    more: bool,
+}
+
+impl PageQuestion {
+    pub(super) fn new(filters: &[Filter], scope: &Scope) -> Self {
+        Self { scans: Scans::new(filters, scope), own: BTreeMap::new(), all: BTreeMap::new(), more: false }
+    }
+
+    /// Adds what the current filter found to the answer.
+    fn end_filter(&mut self, order: Order) {
+        for (rank, ((.., created_at, id), event)) in std::mem::take(&mut self.own).into_iter().enumerate() {
+            let rank = if order == Order::Score { rank } else { usize::MAX };
+            self.all.insert((rank, created_at, id), event);
+        }
+        self.scans.end_current();
+    }
+
+    fn finish(&mut self) -> Page {
+        let mut seen = HashSet::new();
+        let events = std::mem::take(&mut self.all).into_values().filter(|event| seen.insert(event.id));
+        Page { events: events.collect(), more: self.more }
+    }
+}
+
+impl Question for PageQuestion {
+    type Answer = Page;
+
+    fn begin(&mut self, _: &Connection, snapshot: &Snapshot) -> Result<()> {
+        self.scans.begin(snapshot)
+    }
+
+    fn go_on(&mut self, connection: &Connection, end: Instant) -> Result<Option<Page>> {
+        while let Some(scan) = self.scans.current() {
+            let (order, limit) = (scan.order, scan.filter().limit().unwrap_or(usize::MAX));
+            let is_full = match scan.next(connection, Wanted::Event, end)? {
+                Next::Pause => return Ok(None),
+                Next::End => true,
+                Next::Match(found) => {
+                    if let Some((place, event)) = stored(&found, scan.filter(), order) {
+                        self.own.insert(place, event);
+                    }
+                    let is_over = self.own.len() > limit;
+                    if is_over {
+                        self.more = true;
+                        self.own.pop_last();
+                    }
+                    is_over && order == Order::Time
+                }
+            };
+            if is_full {
+                self.end_filter(order);
+            }
+        }
+        Ok(Some(self.finish()))
+    }
+}
+
+fn stored(found: &Match, filter: &Filter, order: Order) -> Option<(Place, StoredEvent)> {
+    let Found { id, json, event } = found.found.as_ref()?;
+    let event = event.as_ref()?;
+    let worth = match (order, filter.search()) {
+        (Order::Score, Some(query)) => score(query, event),
+        _ => 0,
+    };
+    let seq = Seq::new(found.entry.seq());
+    let stored = StoredEvent { seq, id: *id, created_at: event.created_at, json: (**json).into() };
+    Some(((Reverse(worth), Reverse(event.created_at), *id), stored))
+}
+
+/// How many events match any of some filters, up to a cap.
+pub(super) struct CountQuestion {
+    scans: Scans,
     cap: u64,
-    mut registers: Option<HyperLogLog>,
-    scope: &Scope,
-) -> Result<Count> {
-    let mut seen = HashSet::new();
-    let mut capped = false;
-    for filter in filters {
-        each(connection, filter, scope, |found| {
-            if seen.contains(&found.seq) {
-                return ControlFlow::Continue(());
-            }
-            capped = seen.len() as u64 == cap;
-            if capped {
-                return ControlFlow::Break(());
-            }
-            seen.insert(found.seq);
-            if let Some(registers) = &mut registers {
-                registers.add(&found.author);
-            }
-            ControlFlow::Continue(())
-        })?;
-        if capped {
-            break;
-        }
+    count: Count,
+    /// What was counted, if several filters may find it.
+    seen: Option<HashSet<u64>>,
+}
+
+impl CountQuestion {
+    pub(super) fn new(filters: &[Filter], cap: u64, registers: Option<HyperLogLog>, scope: &Scope) -> Self {
+        let seen = (filters.len() > 1).then(HashSet::new);
+        Self { scans: Scans::new(filters, scope), cap, count: Count { count: 0, capped: false, registers }, seen }
     }
-    Ok(Count { count: seen.len() as u64, capped, registers })
-}
 
-/// When and under which id at most `max` events that match were written, the newest first.
-pub(super) fn ids(
-    connection: &Connection,
-    filter: &Filter,
-    max: usize,
-    scope: &Scope,
-) -> Result<Vec<(Seconds, EventId)>> {
-    let (found, _) = matches(connection, filter, max, scope)?;
-    Ok(found.into_iter().map(|found| (found.created_at, found.id)).collect())
-}
-
-/// At most `limit` rows that match, in order, and whether there are more.
-fn matches(connection: &Connection, filter: &Filter, limit: usize, scope: &Scope) -> Result<(Vec<Match>, bool)> {
-    let mut found = Vec::new();
-    let mut more = false;
-    each(connection, filter, scope, |one| {
-        more = found.len() == limit;
-        if more {
-            return ControlFlow::Break(());
+    fn add(&mut self, found: &Match) {
+        if self.seen.as_mut().is_some_and(|seen| !seen.insert(found.entry.seq())) {
+            return;
         }
-        found.push(one);
-        ControlFlow::Continue(())
-    })?;
-    Ok((found, more))
-}
-
-/// Shows each row that matches, once, in order, until `visit` has enough.
-fn each(
-    connection: &Connection,
-    filter: &Filter,
-    scope: &Scope,
-    mut visit: impl FnMut(Match) -> ControlFlow<()>,
-) -> Result<()> {
-    if filter.is_impossible() {
-        return Ok(());
-    }
-    let query = Query::new(filter, scope);
-    let mut statement = connection.prepare_cached(&query.sql())?;
-    let mut rows = statement.query(rusqlite::params_from_iter(&query.values))?;
-    let mut last = None;
-    while let Some(row) = rows.next()? {
-        let found = read(row)?;
-        // An event with several of the values asked for comes several times in a row.
-        if last.replace(found.seq) == Some(found.seq) || !is_wanted(connection, row, &found, filter, scope)? {
-            continue;
+        if self.count.count == self.cap {
+            self.count.capped = true;
+            return;
         }
-        if visit(found).is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn read(row: &Row<'_>) -> Result<Match> {
-    Ok(Match {
-        seq: row.get(0)?,
-        id: EventId::from_bytes(row.get(1)?),
-        created_at: Seconds::new(row.get(2)?),
-        author: PublicKey::from_bytes(row.get(3)?),
-    })
-}
-
-/// Decides what the statement left open.
-fn is_wanted(connection: &Connection, row: &Row<'_>, found: &Match, filter: &Filter, scope: &Scope) -> Result<bool> {
-    let kind = Kind::new(row.get(4)?);
-    let may_be_hidden = matches!(scope.viewer, Viewer::Client(_)) && scope.restricted_kinds.contains(&kind);
-    let is_decided =
-        filter.tags().len() <= 1 && filter.search().is_none() && (filter.ids().is_none() || filter.tags().is_empty());
-    if is_decided && !may_be_hidden {
-        return Ok(true);
-    }
-    let event = event(&json(connection, found.seq)?)?;
-    Ok(filter.matches(&event) && scope.allows(&event))
-}
-
-fn load(connection: &Connection, found: &Match) -> Result<StoredEvent> {
-    let json = json(connection, found.seq)?.into();
-    Ok(StoredEvent { seq: position(found.seq), id: found.id, created_at: found.created_at, json })
-}
-
-fn json(connection: &Connection, seq: i64) -> Result<String> {
-    Ok(connection.prepare_cached("SELECT json FROM event WHERE seq = ?")?.query_row((seq,), |row| row.get(0))?)
-}
-
-/// One filter as a statement, with the values for its places.
-struct Query {
-    source: &'static str,
-    conditions: Vec<String>,
-    order: &'static str,
-    values: Vec<Value>,
-}
-
-impl Query {
-    fn new(filter: &Filter, scope: &Scope) -> Self {
-        let mut query =
-            Self { source: "event e", conditions: Vec::new(), order: "e.created_at DESC, e.id", values: Vec::new() };
-        let words = filter.search().map(expression).filter(|words| !words.is_empty());
-        if let Some(words) = words {
-            query.source = "words CROSS JOIN event e ON e.seq = words.rowid";
-            query.order = "words.rank, e.created_at DESC, e.id";
-            query.condition("words MATCH ?", Value::Text(words));
-        } else if filter.ids().is_none()
-            && let Some(tag) = filter.tags().iter().min_by_key(|tag| tag.values().len())
+        self.count.count += 1;
+        if let (Some(registers), Some(found)) = (&mut self.count.registers, &found.found)
+            && let Some(event) = &found.event
         {
-            query.source = "tag t CROSS JOIN event e ON e.seq = t.seq";
-            query.order = "t.created_at DESC, t.id";
-            query.condition("t.name = ?", Value::Integer(tag.name().letter().into()));
-            query.list("t.value", tag.values().iter().map(|value| Value::Blob(tag_value(value))));
-            query.span("t.created_at", filter);
+            registers.add(&event.pubkey);
         }
-        query.columns(filter);
-        query.visible(scope);
-        query
-    }
-
-    fn columns(&mut self, filter: &Filter) {
-        if let Some(ids) = filter.ids() {
-            self.list("e.id", ids.iter().map(|id| Value::Blob(id.as_bytes().to_vec())));
-        }
-        if let Some(authors) = filter.authors() {
-            self.list("e.pubkey", authors.iter().map(|author| Value::Blob(author.as_bytes().to_vec())));
-        }
-        if let Some(kinds) = filter.kinds() {
-            self.list("e.kind", kinds.iter().map(|kind| Value::Integer(kind.get().into())));
-        }
-        self.span("e.created_at", filter);
-    }
-
-    fn visible(&mut self, scope: &Scope) {
-        if let Some(max) = scope.max_seq {
-            self.condition("e.seq <= ?", Value::Integer(i64::try_from(max.get()).unwrap_or(i64::MAX)));
-        }
-        self.condition("(e.expires_at IS NULL OR e.expires_at > ?)", Value::Integer(scope.now.get()));
-    }
-
-    fn span(&mut self, column: &str, filter: &Filter) {
-        if let Some(since) = filter.since() {
-            self.condition(&format!("{column} >= ?"), Value::Integer(since.get()));
-        }
-        if let Some(until) = filter.until() {
-            self.condition(&format!("{column} <= ?"), Value::Integer(until.get()));
-        }
-    }
-
-    fn list(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
-        let places = vec!["?"; values.len()].join(", ");
-        self.conditions.push(format!("{column} IN ({places})"));
-        self.values.extend(values);
-    }
-
-    fn condition(&mut self, text: &str, value: Value) {
-        self.conditions.push(text.to_owned());
-        self.values.push(value);
-    }
-
-    fn sql(&self) -> String {
-        let (source, order) = (self.source, self.order);
-        let conditions = self.conditions.join(" AND ");
-        format!("SELECT e.seq, e.id, e.created_at, e.pubkey, e.kind FROM {source} WHERE {conditions} ORDER BY {order}")
     }
 }
 
-/// A search in the language of FTS5: words have only letters and digits, so quotes make them plain text.
-fn expression(query: &nip50::Query) -> String {
-    let phrases = query.phrases().iter().map(|phrase| format!("\"{}\"", phrase.join(" ")));
-    phrases.collect::<Vec<_>>().join(" ")
+impl Question for CountQuestion {
+    type Answer = Count;
+
+    fn begin(&mut self, _: &Connection, snapshot: &Snapshot) -> Result<()> {
+        self.scans.begin(snapshot)
+    }
+
+    fn go_on(&mut self, connection: &Connection, end: Instant) -> Result<Option<Count>> {
+        let wanted = if self.count.registers.is_some() { Wanted::Event } else { Wanted::Entry };
+        while !self.count.capped
+            && let Some(scan) = self.scans.current()
+        {
+            match scan.next(connection, wanted, end)? {
+                Next::Pause => return Ok(None),
+                Next::End => self.scans.end_current(),
+                Next::Match(found) => self.add(&found),
+            }
+        }
+        Ok(Some(self.count.clone()))
+    }
+}
+
+/// When and under which id the newest events that match were written.
+pub(super) struct IdsQuestion {
+    scans: Scans,
+    max: usize,
+    ids: Vec<(Seconds, EventId)>,
+}
+
+impl IdsQuestion {
+    pub(super) fn new(filter: &Filter, max: usize, scope: &Scope) -> Self {
+        Self { scans: Scans::new(std::slice::from_ref(filter), scope), max, ids: Vec::new() }
+    }
+}
+
+impl Question for IdsQuestion {
+    type Answer = Vec<(Seconds, EventId)>;
+
+    fn begin(&mut self, _: &Connection, snapshot: &Snapshot) -> Result<()> {
+        self.scans.begin(snapshot)
+    }
+
+    fn go_on(&mut self, connection: &Connection, end: Instant) -> Result<Option<Self::Answer>> {
+        while self.ids.len() < self.max
+            && let Some(scan) = self.scans.current()
+        {
+            match scan.next(connection, Wanted::Id, end)? {
+                Next::Pause => return Ok(None),
+                Next::End => self.scans.end_current(),
+                Next::Match(one) => {
+                    self.ids.extend(one.found.map(|found| (one.entry.created_at(), found.id)));
+                }
+            }
+        }
+        Ok(Some(std::mem::take(&mut self.ids)))
+    }
+}
+
+/// Where the events are that match, at most so many.
+pub(super) struct PlacesQuestion {
+    scans: Scans,
+    max: usize,
+    places: Vec<u64>,
+}
+
+impl PlacesQuestion {
+    pub(super) fn new(filter: &Filter, max: usize) -> Self {
+        Self { scans: Scans::new(std::slice::from_ref(filter), &Scope::operator()), max, places: Vec::new() }
+    }
+}
+
+impl Question for PlacesQuestion {
+    type Answer = Vec<u64>;
+
+    fn begin(&mut self, _: &Connection, snapshot: &Snapshot) -> Result<()> {
+        self.scans.begin(snapshot)
+    }
+
+    fn go_on(&mut self, connection: &Connection, end: Instant) -> Result<Option<Vec<u64>>> {
+        while self.places.len() < self.max
+            && let Some(scan) = self.scans.current()
+        {
+            match scan.next(connection, Wanted::Id, end)? {
+                Next::Pause => return Ok(None),
+                Next::End => self.scans.end_current(),
+                Next::Match(found) => self.places.push(found.entry.seq()),
+            }
+        }
+        Ok(Some(std::mem::take(&mut self.places)))
+    }
 }

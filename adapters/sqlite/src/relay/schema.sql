@@ -1,44 +1,22 @@
 -- The relay, version 1. Ids and keys are their 32 bytes, moments seconds since the epoch.
 
--- The next position of the journal, which events and removals share.
-CREATE TABLE journal (last INTEGER NOT NULL) STRICT;
-INSERT INTO journal VALUES (0);
+-- The name of this store, by which its index is known, and the journal's newest position.
+CREATE TABLE journal (store BLOB NOT NULL, last INTEGER NOT NULL) STRICT;
+INSERT INTO journal VALUES (randomblob(16), 0);
 
--- Creations are the events themselves. d is set where only the newest version is kept.
+-- Creations are the events themselves, in canonical JSON. They are found by the index, which is in files of its own.
 CREATE TABLE event (
     seq INTEGER PRIMARY KEY,
-    id BLOB NOT NULL UNIQUE,
-    pubkey BLOB NOT NULL,
-    kind INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     expires_at INTEGER,
-    d TEXT,
     json TEXT NOT NULL
 ) STRICT;
-CREATE INDEX event_time ON event (created_at DESC, id);
-CREATE INDEX event_kind ON event (kind, created_at DESC, id);
-CREATE INDEX event_author ON event (pubkey, created_at DESC, id);
-CREATE INDEX event_author_kind ON event (pubkey, kind, created_at DESC, id);
-CREATE UNIQUE INDEX event_version ON event (pubkey, kind, d) WHERE d IS NOT NULL;
-CREATE INDEX event_expiry ON event (expires_at) WHERE expires_at IS NOT NULL;
 
 -- Removals without content. reason: 1 replaced, 2 deleted, 3 expired, 4 vanished, 5 banned.
 CREATE TABLE removal (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, reason INTEGER NOT NULL) STRICT;
 
--- value begins with 1 where 32 bytes follow that were 64 digits, and with 0 before any other text.
-CREATE TABLE tag (
-    name INTEGER NOT NULL,
-    value BLOB NOT NULL,
-    created_at INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    seq INTEGER NOT NULL,
-    PRIMARY KEY (name, value, created_at DESC, id)
-) STRICT, WITHOUT ROWID;
-
--- Words of searchable events, by seq. What is deleted is taken out of the index at once, not at the next merge.
-CREATE VIRTUAL TABLE words USING fts5 (text, content = '', tokenize = 'unicode61 remove_diacritics 0');
-INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+-- Positions of events that were removed and may still have entries in the index.
+CREATE TABLE gone (event INTEGER PRIMARY KEY) STRICT;
 
 CREATE TABLE deleted_event (id BLOB NOT NULL, pubkey BLOB NOT NULL, PRIMARY KEY (id, pubkey)) STRICT, WITHOUT ROWID;
 CREATE TABLE deleted_address (

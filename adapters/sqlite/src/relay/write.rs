@@ -1,60 +1,89 @@
 //! Writing: decisions carried out in the open group.
 
-use super::known::{Stored, event};
+use super::{
+    draft::Draft,
+    group::OpenGroup,
+    index::{Snapshot, age, key},
+    known::{Stored, job},
+    rows::{self, number},
+};
 use crate::{Error, Result};
 use nexus_model::Seq;
-use nexus_nostr::{Event, EventId, Kind, PublicKey, Seconds, TagName, nip::nip50};
+use nexus_nostr::{
+    Event, EventId, Kind, PublicKey, Seconds, TagName,
+    nip::{nip09::Address, nip59},
+};
 use nexus_relay::{
     decide::{Decision, Effects, Tombstone, decide},
+    index::Term,
     market::{Job, Tally},
-    ports::{Outcome, PreparedEvent, RemovalReason},
+    ports::{Entry, Outcome, RemovalReason, StoredEvent},
 };
 use rusqlite::{Connection, Params};
+use std::sync::Arc;
 
 /// The open group, with the journal's newest position.
 pub(super) struct Writer<'a> {
-    connection: &'a Connection,
-    last: i64,
-    /// Whether content was removed.
-    pub(super) removed: u64,
+    pub(super) connection: &'a Connection,
+    pub(super) index: &'a Snapshot,
+    pub(super) open: OpenGroup,
+    pub(super) last: u64,
+    /// True if there is something to commit.
+    pub(super) is_changed: bool,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(connection: &'a Connection) -> Result<Self> {
-        let last = connection.prepare_cached("SELECT last FROM journal")?.query_row([], |row| row.get(0))?;
-        Ok(Self { connection, last, removed: 0 })
-    }
-
+impl Writer<'_> {
     /// To be called before the group is committed.
-    pub(super) fn finish(self) -> Result<u64> {
-        self.run("UPDATE journal SET last = ?", (self.last,))?;
-        Ok(self.removed)
+    pub(super) fn finish(&mut self) -> Result<()> {
+        if !self.is_changed {
+            return Ok(());
+        }
+        self.open.drop_removed();
+        self.run("UPDATE journal SET last = ?", (number(self.last),))
     }
 
-    pub(super) fn store(&mut self, prepared: &PreparedEvent) -> Result<Outcome> {
-        match decide(&Stored(self.connection), prepared)? {
+    pub(super) fn store(&mut self, draft: &Draft) -> Result<Outcome> {
+        let known = Stored { connection: self.connection, index: self.index, open: &self.open };
+        match decide(&known, &draft.prepared)? {
             Decision::Leave(outcome) => Ok(outcome),
             Decision::Store(effects) => {
                 self.apply(effects)?;
-                self.insert(prepared).map(Outcome::Stored)
+                self.insert(draft).map(Outcome::Stored)
             }
         }
     }
 
-    /// Removes the events that `sql` selects as seq and JSON, and gives their number.
-    pub(super) fn remove_selected(&mut self, sql: &str, key: impl Params, reason: RemovalReason) -> Result<u64> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let rows: Vec<(i64, String)> = rows.collect::<rusqlite::Result<_>>()?;
-        for (seq, json) in &rows {
-            self.remove(*seq, &event(json)?, reason)?;
+    /// Removes the events at these positions that `concerned` agrees to, and gives their number.
+    pub(super) fn remove_all(
+        &mut self,
+        seqs: &[u64],
+        reason: RemovalReason,
+        concerned: impl Fn(Option<Seconds>, &Event) -> bool,
+    ) -> Result<u64> {
+        let mut removed = 0;
+        for seq in seqs {
+            let read = |expires_at, json: &str| Ok((expires_at, rows::parse(json)?));
+            if let Some((expires_at, event)) = rows::with(self.connection, *seq, read)?
+                && concerned(expires_at, &event)
+            {
+                self.remove(*seq, &event.id, reason)?;
+                removed += 1;
+            }
         }
-        Ok(rows.len() as u64)
+        Ok(removed)
+    }
+
+    /// Forgets at most `max` removed events of which the index has no entries left.
+    pub(super) fn forget_gone(&mut self, max: usize) -> Result<()> {
+        let mut statement = self.connection.prepare_cached("SELECT event FROM gone")?;
+        let gone = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        let purged = gone.iter().filter(|event| !self.index.is_dead(event.unsigned_abs())).take(max);
+        purged.into_iter().try_for_each(|event| self.run("DELETE FROM gone WHERE event = ?", (event,)))
     }
 
     fn apply(&mut self, effects: Effects) -> Result<()> {
         for (row, reason) in effects.removed {
-            self.remove(number(row.seq), &row.event, reason)?;
+            self.remove(row.seq.get(), &row.event.id, reason)?;
         }
         for tombstone in effects.tombstones {
             self.bury(tombstone)?;
@@ -71,48 +100,28 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn insert(&mut self, prepared: &PreparedEvent) -> Result<Seq> {
-        let event = prepared.event();
+    fn insert(&mut self, draft: &Draft) -> Result<Seq> {
+        let (event, seq) = (draft.prepared.event(), Seq::new(self.last + 1));
         self.last += 1;
-        let sql = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let expires_at = prepared.expires_at().map(Seconds::get);
-        let row = (
-            self.last,
-            event.id.as_bytes(),
-            event.pubkey.as_bytes(),
-            event.kind.get(),
-            event.created_at.get(),
-            prepared.received_at().get(),
-            expires_at,
-            event.version_key(),
-            event.to_json(),
-        );
-        self.run(sql, row)?;
-        for (name, value) in event.tags.indexed() {
-            let row = (name.letter(), tag_value(value), event.created_at.get(), event.id.as_bytes(), self.last);
-            self.run("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?, ?)", row)?;
-        }
-        if let Some(words) = words(event) {
-            self.run("INSERT INTO words (rowid, text) VALUES (?, ?)", (self.last, words))?;
-        }
-        Ok(Seq::new(self.last.unsigned_abs()))
+        let expires_at = draft.prepared.expires_at().map(Seconds::get);
+        let row = (number(self.last), draft.prepared.received_at().get(), expires_at, &*draft.json);
+        self.run("INSERT INTO event VALUES (?, ?, ?, ?)", row)?;
+        self.open.add(self.last, event.id, Address::of(event), &draft.entries);
+        let stored = StoredEvent { seq, id: event.id, created_at: event.created_at, json: draft.json.clone() };
+        self.open.journal.push(Entry::Created { stored, event: Arc::clone(event) });
+        Ok(seq)
     }
 
-    fn remove(&mut self, seq: i64, event: &Event, reason: RemovalReason) -> Result<()> {
-        self.run("DELETE FROM event WHERE seq = ?", (seq,))?;
-        if let Some(words) = words(event) {
-            self.run("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (seq, words))?;
-        }
-        for (name, value) in event.tags.indexed() {
-            let sql = "DELETE FROM tag WHERE name = ? AND value = ? AND created_at = ? AND id = ?";
-            self.run(sql, (name.letter(), tag_value(value), event.created_at.get(), event.id.as_bytes()))?;
-        }
+    fn remove(&mut self, seq: u64, id: &EventId, reason: RemovalReason) -> Result<()> {
+        self.run("DELETE FROM event WHERE seq = ?", (number(seq),))?;
         self.last += 1;
-        self.removed += 1;
-        self.run("INSERT INTO removal VALUES (?, ?, ?)", (self.last, event.id.as_bytes(), reason as i64))
+        self.open.removed.insert(seq);
+        self.open.journal.push(Entry::Removed { seq: Seq::new(self.last), id: *id, reason });
+        self.run("INSERT INTO gone VALUES (?)", (number(seq),))?;
+        self.run("INSERT INTO removal VALUES (?, ?, ?)", (number(self.last), id.as_bytes(), reason as i64))
     }
 
-    fn bury(&self, tombstone: Tombstone) -> Result<()> {
+    fn bury(&mut self, tombstone: Tombstone) -> Result<()> {
         match tombstone {
             Tombstone::Event { id, author } => {
                 self.run("INSERT OR IGNORE INTO deleted_event VALUES (?, ?)", (id.as_bytes(), author.as_bytes()))
@@ -128,31 +137,44 @@ impl<'a> Writer<'a> {
     fn vanish(&mut self, author: PublicKey, until: Seconds) -> Result<()> {
         let sql = "INSERT INTO vanished VALUES (?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)";
         self.run(sql, (author.as_bytes(), until.get()))?;
-        let own = "SELECT seq, json FROM event WHERE pubkey = ? AND created_at <= ?";
-        self.remove_selected(own, (author.as_bytes(), until.get()), RemovalReason::Vanished)?;
-        let wraps = "SELECT e.seq, e.json FROM tag t JOIN event e ON e.seq = t.seq \
-                     WHERE t.name = ? AND t.value = ? AND t.created_at <= ? AND e.kind IN (?, ?)";
-        let (wrap, ephemeral) = (Kind::GIFT_WRAP.get(), Kind::EPHEMERAL_GIFT_WRAP.get());
-        let key = (TagName::P.letter(), tag_value(&author.to_string()), until.get(), wrap, ephemeral);
-        self.remove_selected(wraps, key, RemovalReason::Vanished)?;
+        let hex = author.to_string();
+        let wraps = [Kind::GIFT_WRAP, Kind::EPHEMERAL_GIFT_WRAP].map(|kind| Term::TagKind(TagName::P, &hex, kind));
+        let mut seqs = self.on_lists([Term::Author(author)].into_iter().chain(wraps), until)?;
+        seqs.sort_unstable();
+        seqs.dedup();
+        self.remove_all(&seqs, RemovalReason::Vanished, |_, event| {
+            event.pubkey == author || event.kind.is_gift_wrap() && nip59::is_recipient(event, &author)
+        })?;
         self.forget_jobs(&author)
     }
 
-    fn forget_jobs(&self, author: &PublicKey) -> Result<()> {
+    /// Where the events are that were written up to `until` and stand on one of the lists.
+    fn on_lists<'t>(&self, lists: impl Iterator<Item = Term<'t>>, until: Seconds) -> Result<Vec<u64>> {
+        let oldest = age(until);
+        let keys: Vec<u64> = lists.map(key).collect();
+        let mut seqs: Vec<u64> = keys.iter().flat_map(|key| self.open.on_list(*key, oldest)).collect();
+        let mut walk = self.index.walk(keys, (oldest, u64::MAX))?;
+        while let Some(entry) = walk.next()? {
+            seqs.push(entry.seq());
+        }
+        Ok(seqs)
+    }
+
+    fn forget_jobs(&mut self, author: &PublicKey) -> Result<()> {
         self.run("DELETE FROM job_provider WHERE id IN (SELECT id FROM job WHERE customer = ?)", (author.as_bytes(),))?;
         self.run("DELETE FROM job WHERE customer = ?", (author.as_bytes(),))?;
         let sql = "SELECT j.json FROM job_provider p JOIN job j ON j.id = p.id WHERE p.pubkey = ?";
         let mut statement = self.connection.prepare_cached(sql)?;
         let answered = statement.query_map((author.as_bytes(),), |row| row.get::<_, String>(0))?;
         for json in answered.collect::<rusqlite::Result<Vec<_>>>()? {
-            let mut job = super::known::job(&json)?;
+            let mut job = job(&json)?;
             job.forget_provider(author);
             self.write_job(&job)?;
         }
         self.run("DELETE FROM job_provider WHERE pubkey = ?", (author.as_bytes(),))
     }
 
-    pub(super) fn write_job(&self, job: &Job) -> Result<()> {
+    pub(super) fn write_job(&mut self, job: &Job) -> Result<()> {
         let json = serde_json::to_string(job).map_err(|error| Error::Damaged(format!("a job: {error}")))?;
         let created_at = job.request.as_ref().map(|request| request.created_at.get());
         let customer = job.request.as_ref().map(|request| *request.customer.as_bytes());
@@ -163,35 +185,20 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn count(&self, tally: &Tally) -> Result<()> {
+    fn count(&mut self, tally: &Tally) -> Result<()> {
         let sql = "INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount";
         let amount = i64::try_from(tally.amount).unwrap_or(i64::MAX / 2);
         self.run(sql, (tally.day, tally.kind.get(), tally.counter.as_str(), amount))
     }
 
     /// Runs a statement, and gives the number of rows that it changed.
-    pub(super) fn run_counted(&self, sql: &str, row: impl Params) -> Result<u64> {
+    pub(super) fn run_counted(&mut self, sql: &str, row: impl Params) -> Result<u64> {
+        self.is_changed = true;
         Ok(self.connection.prepare_cached(sql)?.execute(row)? as u64)
     }
 
-    fn run(&self, sql: &str, row: impl Params) -> Result<()> {
+    /// Runs a statement.
+    pub(super) fn run(&mut self, sql: &str, row: impl Params) -> Result<()> {
         self.run_counted(sql, row).map(drop)
     }
-}
-
-/// The words of an event by which it is found. They must be the same when it is removed.
-fn words(event: &Event) -> Option<String> {
-    nip50::searchable(event).map(|text| nip50::words(&text).join(" "))
-}
-
-/// A tag's value as it is stored: keys and ids take half the room of their digits.
-pub(super) fn tag_value(value: &str) -> Vec<u8> {
-    match value.parse::<EventId>() {
-        Ok(bytes) => [&[1], bytes.as_bytes().as_slice()].concat(),
-        Err(_) => [&[0], value.as_bytes()].concat(),
-    }
-}
-
-fn number(seq: Seq) -> i64 {
-    i64::try_from(seq.get()).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,3 @@
-use futures_util::FutureExt;
 use nexus_model::Verified;
 use nexus_nostr::{Event, Filter, Kind, Seconds, SigningKey, Tags};
 use nexus_relay::{
@@ -6,17 +5,26 @@ use nexus_relay::{
     ports::{Outcome, PreparedEvent, StorageAdapter},
     suite,
 };
-use nexus_sqlite::{Durability, Options, relay::SqliteStorage};
-use std::cell::RefCell;
+use nexus_sqlite::{
+    Durability,
+    relay::{Recent, Settings, SqliteStorage},
+};
+use std::{cell::RefCell, path::Path};
 use tempfile::TempDir;
 
 fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("this store blocks and never waits")
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(future)
 }
 
 /// A file that needn't survive power loss, in a folder that goes with the test.
 fn open(folder: &TempDir) -> SqliteStorage {
-    SqliteStorage::open_with(&folder.path().join("relay.db"), Options::new(Durability::Normal)).unwrap()
+    open_at(folder.path(), Recent::default())
+}
+
+fn open_at(folder: &Path, recent: Recent) -> SqliteStorage {
+    let settings = Settings { recent, ..Settings::new(Durability::Normal) };
+    SqliteStorage::open_with(&folder.join("relay.db"), settings).unwrap()
 }
 
 #[test]
@@ -29,6 +37,45 @@ fn sqlite_passes_the_suite() {
         store
     };
     now(suite::run(fresh, 12));
+}
+
+/// Whatever part of the index is in memory or in files, and whenever the store is closed, the answers are the same.
+#[test]
+fn answers_dont_depend_on_merging_closing_or_lost_files() {
+    for seed in 1..=40 {
+        let folder = tempfile::tempdir().unwrap();
+        let recent = Recent { flush: 1 + seed % 9, max: 40 };
+        let disturb = async |store: SqliteStorage, dice: u64| match dice % 8 {
+            0 | 1 => {
+                drop(store);
+                open_at(folder.path(), recent)
+            }
+            2 => {
+                store.compact().unwrap();
+                store
+            }
+            3 => {
+                drop(store);
+                lose_a_file(folder.path(), dice);
+                open_at(folder.path(), recent)
+            }
+            _ => store,
+        };
+        now(suite::history(open_at(folder.path(), recent), 1_000 + seed, disturb));
+    }
+}
+
+/// Removes one of the index's files, or all.
+fn lose_a_file(folder: &Path, dice: u64) {
+    let index = folder.join("relay.db-index");
+    if dice.is_multiple_of(3) {
+        std::fs::remove_dir_all(index).unwrap();
+        return;
+    }
+    let files: Vec<_> = std::fs::read_dir(&index).unwrap().map(|file| file.unwrap().path()).collect();
+    if !files.is_empty() {
+        std::fs::remove_file(&files[dice as usize % files.len()]).unwrap();
+    }
 }
 
 fn event(kind: u16, at: i64, tags: &[&[&str]], content: &str) -> Event {
@@ -69,7 +116,7 @@ fn deleted_and_vanished_content_leaves_the_file_and_its_log() {
     assert!(holds(&folder, "secretWord") && holds(&folder, "secretTopic"));
     store(&storage, event(5, 11, &[&["e", &note.id.to_string()]], ""));
     store(&storage, event(62, 12, &[&["relay", "ALL_RELAYS"]], ""));
-    storage.database().scrub().unwrap();
+    storage.compact().unwrap();
     for word in ["secretWord", "secretTopic", "secretName", "secretText", "secretword"] {
         assert!(!holds(&folder, word), "{word}");
     }
@@ -78,8 +125,10 @@ fn deleted_and_vanished_content_leaves_the_file_and_its_log() {
 
 /// True if some file of the folder has these bytes.
 fn holds(folder: &TempDir, text: &str) -> bool {
-    let files = std::fs::read_dir(folder.path()).unwrap();
+    let folders = [folder.path().to_owned(), folder.path().join("relay.db-index")];
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
     files
-        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .filter(|path| path.is_file())
+        .map(|path| std::fs::read(path).unwrap())
         .any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
 }

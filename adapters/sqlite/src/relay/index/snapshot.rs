@@ -1,0 +1,158 @@
+//! What the index says at one moment. Readers keep their snapshot; the index goes on without them.
+
+use super::{
+    entry::{self, Entry},
+    run::{Run, Stretch},
+};
+use crate::Result;
+use nexus_nostr::{EventId, Filter};
+use nexus_relay::index::{Statistics, Term};
+use roaring::RoaringTreemap;
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, binary_heap::PeekMut},
+    sync::Arc,
+};
+
+/// All entries up to a position.
+#[derive(Clone, Debug, Default)]
+pub(in crate::relay) struct Snapshot {
+    /// The runs, by position, without gaps.
+    pub(super) runs: Vec<Arc<Run>>,
+    /// Events that were removed and may still have entries.
+    pub(super) dead: Arc<RoaringTreemap>,
+    /// The position up to which it knows everything.
+    pub(super) last: u64,
+}
+
+impl Snapshot {
+    /// The position up to which it knows everything.
+    pub(in crate::relay) const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Walks several lists at once, from one age to another.
+    pub(in crate::relay) fn walk(&self, keys: impl IntoIterator<Item = u64>, (from, to): (u64, u64)) -> Result<Walk> {
+        let mut walk = Walk { heap: BinaryHeap::new(), dead: self.dead.clone(), given: None };
+        for key in keys {
+            for run in self.runs.iter().filter(|run| run.may_have(key)) {
+                walk.add(run, Stretch { key, from, to })?;
+            }
+        }
+        Ok(walk)
+    }
+
+    /// The position of the event `id`.
+    pub(in crate::relay) fn find(&self, id: &EventId) -> Result<Option<u64>> {
+        let key = entry::key(Term::Id(*id));
+        let whole = Stretch { key, from: 0, to: u64::MAX };
+        let mut found = Vec::new();
+        for run in self.runs.iter().rev().filter(|run| run.may_have(key)) {
+            run.find(&whole, &mut found)?;
+            let own = found.iter().find(|entry| entry.id == entry::short(id.as_bytes()) && self.lives(entry));
+            if let Some(entry) = own {
+                return Ok(Some(entry.seq()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// True if the event at `seq` was removed and may still have entries.
+    pub(in crate::relay) fn is_dead(&self, seq: u64) -> bool {
+        self.dead.contains(seq)
+    }
+
+    fn lives(&self, entry: &Entry) -> bool {
+        !self.is_dead(entry.seq())
+    }
+}
+
+impl Statistics for Snapshot {
+    fn len(&self, term: Term<'_>, filter: &Filter) -> u64 {
+        let (from, to) = entry::ages(filter);
+        let stretch = Stretch { key: entry::key(term), from, to };
+        self.runs.iter().map(|run| run.estimate(&stretch) as u64).sum()
+    }
+}
+
+/// Several lists as one, the newest first. Each event comes once, however many of the lists it is on.
+#[derive(Debug)]
+pub(in crate::relay) struct Walk {
+    heap: BinaryHeap<Reverse<Cursor>>,
+    dead: Arc<RoaringTreemap>,
+    given: Option<(u64, u32, u64)>,
+}
+
+impl Walk {
+    fn add(&mut self, run: &Arc<Run>, stretch: Stretch) -> Result<()> {
+        let mut read = Vec::new();
+        let next = run.find(&stretch, &mut read)?;
+        read.reverse();
+        if !read.is_empty() {
+            self.heap.push(Reverse(Cursor { read, next, stretch, run: run.clone() }));
+        }
+        Ok(())
+    }
+
+    /// The next entry.
+    pub(in crate::relay) fn next(&mut self) -> Result<Option<Entry>> {
+        while let Some(mut first) = self.heap.peek_mut() {
+            let Some(entry) = first.0.read.pop() else {
+                PeekMut::pop(first);
+                continue;
+            };
+            if first.0.read.is_empty() && !first.0.refill()? {
+                PeekMut::pop(first);
+            }
+            if self.given != Some(entry.rank()) && !self.dead.contains(entry.seq()) {
+                self.given = Some(entry.rank());
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A place on a list in one run.
+#[derive(Debug)]
+struct Cursor {
+    /// What was read and not yet given, the next one last.
+    read: Vec<Entry>,
+    /// Where reading goes on.
+    next: Option<usize>,
+    stretch: Stretch,
+    run: Arc<Run>,
+}
+
+impl Cursor {
+    fn refill(&mut self) -> Result<bool> {
+        let Some(next) = self.next else { return Ok(false) };
+        self.next = self.run.follow(next, &self.stretch, &mut self.read)?;
+        self.read.reverse();
+        Ok(!self.read.is_empty())
+    }
+
+    fn rank(&self) -> Option<(u64, u32, u64)> {
+        self.read.last().map(|entry| entry.rank())
+    }
+}
+
+impl PartialEq for Cursor {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Cursor {}
+
+impl PartialOrd for Cursor {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Cursor {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}

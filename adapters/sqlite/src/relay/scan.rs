@@ -1,0 +1,176 @@
+//! One filter, answered along its plan: entries in the order of time, each held against what the plan left open.
+
+use super::{
+    index::{Entry, Snapshot, Walk, ages, key, short},
+    rows,
+};
+use crate::Result;
+use nexus_model::Seq;
+use nexus_nostr::{Event, EventId, Filter, Kind};
+use nexus_relay::{
+    index::{Order, Plan, Rest, plan},
+    ports::{Scope, Viewer},
+};
+use rusqlite::Connection;
+use std::{collections::VecDeque, time::Instant};
+
+/// After how many entries the clock is looked at.
+const LOOK: usize = 64;
+
+/// The events that match a filter and that the viewer may see, one after the other.
+pub(super) struct Scan {
+    filter: Filter,
+    scope: Scope,
+    pub(super) order: Order,
+    walk: Walk,
+    kinds: Option<Vec<Kind>>,
+    /// The first bytes of the authors.
+    authors: Option<Vec<u32>>,
+    rest: Rest,
+    /// The entry after those that are in `ready`.
+    ahead: Option<Entry>,
+    ready: VecDeque<Match>,
+    seen: usize,
+}
+
+/// An event that matches.
+pub(super) struct Match {
+    pub(super) entry: Entry,
+    /// Its row, if that was needed or wanted.
+    pub(super) found: Option<Found>,
+}
+
+/// What was read of an event.
+pub(super) struct Found {
+    pub(super) id: EventId,
+    /// Its JSON, if that was wanted.
+    pub(super) json: Box<str>,
+    /// The event, if it had to be looked at.
+    pub(super) event: Option<Event>,
+}
+
+/// What is wanted of each match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// That there is one. Events whose ids begin alike may change places.
+    Entry,
+    /// Its id.
+    Id,
+    /// All of it, held against the filter even where the index is certain.
+    Event,
+}
+
+/// What a scan came to.
+#[expect(clippy::large_enum_variant, reason = "it is looked at and taken apart at once")]
+pub(super) enum Next {
+    Match(Match),
+    End,
+    /// The time is over; there may be more.
+    Pause,
+}
+
+impl Scan {
+    /// Plans the scan. `None` if nothing can match.
+    pub(super) fn begin(filter: &Filter, scope: &Scope, snapshot: &Snapshot) -> Result<Option<Self>> {
+        let Some(plan) = plan(filter, snapshot) else { return Ok(None) };
+        Self::along(&plan, filter, scope, snapshot).map(Some)
+    }
+
+    /// The scan that follows `plan`, which must be one for `filter`.
+    pub(super) fn along(plan: &Plan<'_>, filter: &Filter, scope: &Scope, snapshot: &Snapshot) -> Result<Self> {
+        let authors = plan.authors.map(|authors| {
+            let mut authors: Vec<u32> = authors.iter().map(|author| short(author.as_bytes())).collect();
+            authors.sort_unstable();
+            authors
+        });
+        let (filter, scope) = (filter.clone(), scope.clone());
+        // Few bytes of an author are no proof.
+        let rest = if authors.is_some() { Rest::AskFilter } else { plan.rest };
+        let walk = snapshot.walk(plan.lists.iter().map(|term| key(*term)), ages(&filter))?;
+        let (kinds, order) = (plan.kinds.map(<[Kind]>::to_vec), plan.order);
+        let (ahead, ready) = (None, VecDeque::new());
+        Ok(Self { filter, scope, order, walk, kinds, authors, rest, ahead, ready, seen: 0 })
+    }
+
+    /// The filter.
+    pub(super) const fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// The next match.
+    pub(super) fn next(&mut self, connection: &Connection, wanted: Wanted, end: Instant) -> Result<Next> {
+        loop {
+            if let Some(ready) = self.ready.pop_front() {
+                return Ok(Next::Match(ready));
+            }
+            self.seen += 1;
+            if self.seen.is_multiple_of(LOOK) && Instant::now() >= end {
+                return Ok(Next::Pause);
+            }
+            let Some(entry) = self.take_entry()? else { return Ok(Next::End) };
+            if !self.may_match(entry) {
+                continue;
+            }
+            let matching = self.check(connection, entry, wanted)?;
+            if wanted == Wanted::Entry {
+                self.ready.extend(matching);
+            } else {
+                self.gather(connection, entry, matching, wanted)?;
+            }
+        }
+    }
+
+    fn take_entry(&mut self) -> Result<Option<Entry>> {
+        match self.ahead.take() {
+            Some(entry) => Ok(Some(entry)),
+            None => self.walk.next(),
+        }
+    }
+
+    /// Brings events into the order of their ids whose first bytes are the same.
+    fn gather(&mut self, connection: &Connection, first: Entry, one: Option<Match>, wanted: Wanted) -> Result<()> {
+        let mut alike: Vec<Match> = one.into_iter().collect();
+        self.ahead = self.walk.next()?;
+        while let Some(next) = self.ahead
+            && next.is_twin_of(first)
+        {
+            if self.may_match(next) {
+                alike.extend(self.check(connection, next, wanted)?);
+            }
+            self.ahead = self.walk.next()?;
+        }
+        alike.sort_by_key(|one| one.found.as_ref().map(|found| found.id));
+        self.ready.extend(alike);
+        Ok(())
+    }
+
+    /// What the entry alone tells.
+    fn may_match(&self, entry: Entry) -> bool {
+        self.scope.max_seq.is_none_or(|max| Seq::new(entry.seq()) <= max)
+            && self.kinds.as_ref().is_none_or(|kinds| kinds.binary_search(&entry.kind()).is_ok())
+            && self.authors.as_ref().is_none_or(|authors| authors.binary_search(&entry.author()).is_ok())
+    }
+
+    fn check(&self, connection: &Connection, entry: Entry, wanted: Wanted) -> Result<Option<Match>> {
+        let may_be_hidden =
+            matches!(self.scope.viewer, Viewer::Client(_)) && self.scope.restricted_kinds.contains(&entry.kind());
+        let must_look = may_be_hidden || self.rest == Rest::AskFilter || wanted == Wanted::Event;
+        if !must_look && !entry.expires() && wanted == Wanted::Entry {
+            return Ok(Some(Match { entry, found: None }));
+        }
+        let found = rows::with(connection, entry.seq(), |expires_at, json| {
+            if !self.scope.covers(Seq::new(entry.seq()), expires_at) {
+                return Ok(None);
+            }
+            let event = if must_look { Some(rows::parse(json)?) } else { None };
+            let is_wanted = |event: &Event| self.filter.matches(event) && self.scope.allows(event);
+            if event.as_ref().is_some_and(|event| !is_wanted(event)) {
+                return Ok(None);
+            }
+            let id = event.as_ref().map_or_else(|| rows::id_of(json), |event| Ok(event.id))?;
+            let json = if wanted == Wanted::Event { json.into() } else { Box::default() };
+            Ok(Some(Found { id, json, event }))
+        })?;
+        Ok(found.flatten().map(|found| Match { entry, found: Some(found) }))
+    }
+}
