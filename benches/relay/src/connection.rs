@@ -25,9 +25,19 @@ pub(crate) enum Failure {
     /// The relay refused an event.
     #[error("the relay refused: {0}")]
     Refused(String),
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(Box<dyn std::error::Error + Send + Sync>),
     /// A part of the measurement died.
     #[error("a task ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+impl Failure {
+    /// What a store says went wrong.
+    pub(crate) fn store(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Store(Box::new(error))
+    }
 }
 
 /// An open connection.

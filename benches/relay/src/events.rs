@@ -5,6 +5,7 @@ use fastrand::Rng;
 use secp256k1::Keypair;
 use sha2::{Digest, Sha256};
 use std::{
+    ops::Range,
     sync::Arc,
     thread,
     time::{SystemTime, UNIX_EPOCH},
@@ -21,6 +22,14 @@ pub(crate) struct Prepared {
     pub(crate) id: Arc<str>,
     /// `["EVENT",{…}]`.
     pub(crate) frame: Utf8Bytes,
+}
+
+impl Prepared {
+    /// The event alone.
+    pub(crate) fn json(&self) -> &str {
+        let frame = self.frame.as_str();
+        frame.strip_prefix(r#"["EVENT","#).and_then(|rest| rest.strip_suffix(']')).unwrap_or(frame)
+    }
 }
 
 /// A number below `end`, small ones far more often: the cube of a fraction.
@@ -46,15 +55,21 @@ pub(crate) fn pubkey(pair: &Keypair) -> String {
 
 /// `count` signed events of the network that `seed` stands for.
 pub(crate) fn network(seed: u64, count: usize) -> Vec<Prepared> {
+    part(seed, count, 0..count)
+}
+
+/// The events with these numbers, of a network of `count`. Parts are made independently.
+pub(crate) fn part(seed: u64, count: usize, numbers: Range<usize>) -> Vec<Prepared> {
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let authors: Vec<_> = (0..AUTHORS).map(|n| author(seed, n)).collect();
     let begin = unix_seconds() - count as u64 / 50;
-    let share = count.div_ceil(workers);
+    let share = numbers.len().div_ceil(workers);
     thread::scope(|scope| {
-        let part = |worker: usize| worker * share..((worker + 1) * share).min(count);
+        let end = |worker: usize| (numbers.start + worker * share).min(numbers.end);
         let authors = authors.as_slice();
         let running: Vec<_> = (0..workers)
-            .map(|worker| (part(worker), Rng::with_seed(seed ^ (worker as u64) << 32)))
+            .map(|worker| (end(worker)..end(worker + 1), seed ^ (worker as u64) << 32 ^ (numbers.start as u64) << 8))
+            .map(|(numbers, seed)| (numbers, Rng::with_seed(seed)))
             .map(|(numbers, mut dice)| {
                 scope.spawn(move || numbers.map(|n| event(&mut dice, authors, begin + n as u64 / 50, n)).collect())
             })

@@ -1,5 +1,6 @@
 //! Measures a Nostr relay from outside, over its WebSocket: any relay, so that two can be compared in the same
-//! run. It shares no code with the relay service on purpose: a fault in our codec must not hide here.
+//! run. It shares no code with the relay service on purpose: a fault in our codec must not hide here. Only `store`
+//! measures our own code: the relay's store, without sockets.
 //!
 //! Everything is bounded: each command sends a fixed number of events or runs for a fixed time, and ends.
 
@@ -11,6 +12,7 @@ mod ingest;
 mod paced;
 mod query;
 mod report;
+mod store;
 
 use clap::{Parser, Subcommand};
 use connection::Failure;
@@ -41,6 +43,8 @@ enum Command {
     Fanout(fanout::Options),
     /// Opens connections that then say nothing, holds them, and reads a process's memory.
     Idle(idle::Options),
+    /// Stores events in the relay's own store, without a relay, and asks it.
+    Store(store::Options),
 }
 
 #[tokio::main]
@@ -52,5 +56,6 @@ async fn main() -> Result<(), Failure> {
         Command::Query(options) => query::run(&url, seed, &options).await,
         Command::Fanout(options) => fanout::run(&url, seed, &options).await,
         Command::Idle(options) => idle::run(&url, &options).await,
+        Command::Store(options) => store::run(seed, &options).await,
     }
 }

@@ -40,8 +40,9 @@ pub(crate) async fn run(url: &str, seed: u64, options: &Options) -> Result<(), F
     Ok(())
 }
 
+/// What clients ask.
 #[derive(Clone, Copy, Debug)]
-enum Shape {
+pub(crate) enum Shape {
     Id,
     AuthorKind,
     EventTag,
@@ -51,9 +52,12 @@ enum Shape {
 }
 
 impl Shape {
-    const ALL: [Self; 6] = [Self::Id, Self::AuthorKind, Self::EventTag, Self::PubkeyTag, Self::Follows, Self::Newest];
+    /// All shapes.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Id, Self::AuthorKind, Self::EventTag, Self::PubkeyTag, Self::Follows, Self::Newest];
 
-    const fn name(self) -> &'static str {
+    /// What the results call it.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Id => "ids",
             Self::AuthorKind => "author+kind, limit 20",
@@ -64,7 +68,8 @@ impl Shape {
         }
     }
 
-    fn filter(self, seed: u64, stored: &[Prepared], dice: &mut Rng) -> String {
+    /// A filter of this shape, at random.
+    pub(crate) fn filter(self, seed: u64, stored: &[Prepared], dice: &mut Rng) -> String {
         let mut key = || events::pubkey(&events::author(seed, skewed(dice, events::AUTHORS)));
         match self {
             Self::Id => format!(r#"{{"ids":["{}"]}}"#, stored[dice.usize(..stored.len())].id),
