@@ -51,6 +51,15 @@ impl Default for Lifetimes {
     }
 }
 
+/// Until when an answer may be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The document, or its absence.
+    pub document: Timestamp,
+    /// The name.
+    pub name: Timestamp,
+}
+
 /// What to do before an identity is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -65,7 +74,19 @@ pub enum Step {
 impl Identity {
     /// What to do with this answer at `now`.
     pub fn step(&self, now: Timestamp, lifetimes: Lifetimes) -> Step {
-        let passed = |since: Timestamp, lifetime: i64| now >= since.plus_millis(lifetime) || now < since;
+        let Expiry { document, name } = self.expiry(lifetimes);
+        let passed = |since: Timestamp, until: Timestamp| now >= until || now < since;
+        if passed(self.fetched, document) {
+            Step::FetchDocument
+        } else if matches!(self.document, Found::Document(_)) && passed(self.verified, name) {
+            Step::VerifyHandle
+        } else {
+            Step::Use
+        }
+    }
+
+    /// Until when each part may be believed.
+    pub fn expiry(&self, lifetimes: Lifetimes) -> Expiry {
         let document = match self.document {
             Found::Document(_) => lifetimes.good,
             Found::Nothing | Found::Failed(_) => lifetimes.failed,
@@ -75,13 +96,7 @@ impl Identity {
             Name::Invalid => lifetimes.invalid,
             Name::Unknown => 0,
         };
-        if passed(self.fetched, document) {
-            Step::FetchDocument
-        } else if matches!(self.document, Found::Document(_)) && passed(self.verified, name) {
-            Step::VerifyHandle
-        } else {
-            Step::Use
-        }
+        Expiry { document: self.fetched.plus_millis(document), name: self.verified.plus_millis(name) }
     }
 
     /// The document, if there is one.

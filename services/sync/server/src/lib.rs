@@ -12,6 +12,7 @@ mod measure;
 mod outbox;
 pub mod refetch;
 pub mod service;
+pub mod source;
 pub mod spool;
 pub mod webhook;
 mod writer;

@@ -3,7 +3,6 @@
 //! all are there; what stays in memory is where each one is.
 
 use nexus_atproto::{Blocks, Cid, Decoder, car};
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +14,8 @@ pub struct Limits {
     pub memory: usize,
     /// Bytes of blocks at all.
     pub total: u64,
+    /// Blocks at all: each takes 32 bytes of memory.
+    pub blocks: usize,
     /// Where the file is made.
     pub folder: PathBuf,
 }
@@ -31,6 +32,12 @@ pub enum Error {
         /// What is allowed, in bytes.
         limit: u64,
     },
+    /// It has more blocks than allowed.
+    #[error("the repo has more than {limit} blocks")]
+    TooMany {
+        /// What is allowed.
+        limit: usize,
+    },
     /// The file can't be made or written.
     #[error("blocks can't be set aside")]
     File(#[from] io::Error),
@@ -43,12 +50,21 @@ fn key(cid: &Cid) -> Key {
     *cid.digest().first_chunk().expect("a hash of 32 bytes has 16")
 }
 
+/// Where a block is: at this byte, this long.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    key: Key,
+    at: u64,
+    length: u32,
+}
+
 /// A repo that arrives.
 #[derive(Debug)]
 pub struct Spool {
     limits: Limits,
     decoder: Decoder,
-    places: HashMap<Key, (u64, u32)>,
+    /// In the order of arrival: a map would take twice the memory, and twice that while it grows.
+    places: Vec<Place>,
     length: u64,
     shelf: Shelf<BufWriter<File>>,
 }
@@ -63,7 +79,7 @@ impl Spool {
     /// Nothing yet.
     pub fn new(limits: Limits) -> Self {
         let decoder = Decoder::new(car::MAX_SECTION);
-        Self { limits, decoder, places: HashMap::new(), length: 0, shelf: Shelf::Memory(Vec::new()) }
+        Self { limits, decoder, places: Vec::new(), length: 0, shelf: Shelf::Memory(Vec::new()) }
     }
 
     /// Takes what has arrived.
@@ -77,10 +93,13 @@ impl Spool {
             if self.length + length as u64 > self.limits.total {
                 return Err(Error::TooLarge { limit: self.limits.total });
             }
+            if self.places.len() >= self.limits.blocks {
+                return Err(Error::TooMany { limit: self.limits.blocks });
+            }
             self.shelf.put(&cid.to_bytes(), &self.limits)?;
             self.shelf.put(block, &self.limits)?;
             // Sections are bounded far below 4 GiB.
-            self.places.insert(key(&cid), (self.length, length as u32));
+            self.places.push(Place { key: key(&cid), at: self.length, length: length as u32 });
             self.length += length as u64;
         }
         Ok(())
@@ -96,7 +115,9 @@ impl Spool {
             Shelf::Memory(bytes) => Shelf::Memory(bytes),
             Shelf::File(file) => Shelf::File(file.into_inner().map_err(io::IntoInnerError::into_error)?),
         };
-        Ok((root, Spooled { places: self.places, shelf }))
+        let mut places = self.places;
+        places.sort_unstable_by_key(|place| place.key);
+        Ok((root, Spooled { places, shelf }))
     }
 }
 
@@ -133,7 +154,8 @@ fn nameless(folder: &Path) -> io::Result<File> {
 /// A repo that has arrived.
 #[derive(Debug)]
 pub struct Spooled {
-    places: HashMap<Key, (u64, u32)>,
+    /// In the order of their keys.
+    places: Vec<Place>,
     shelf: Shelf<File>,
 }
 
@@ -162,7 +184,9 @@ impl Spooled {
 
 impl Blocks for Spooled {
     fn read(&mut self, cid: &Cid, into: &mut Vec<u8>) -> nexus_atproto::Result<bool> {
-        let Some((at, length)) = self.places.get(&key(cid)).copied() else { return Ok(false) };
+        let key = key(cid);
+        let Ok(found) = self.places.binary_search_by_key(&key, |place| place.key) else { return Ok(false) };
+        let Place { at, length, .. } = self.places[found];
         self.section(at, length, into).map_err(|error| nexus_atproto::Error::storage(error.to_string()))?;
         let is_it = into[..Cid::LENGTH] == cid.to_bytes();
         into.drain(..Cid::LENGTH);

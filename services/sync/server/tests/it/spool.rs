@@ -20,7 +20,7 @@ fn car() -> Vec<u8> {
 
 fn take_in(folder: &TempDir, memory: usize, total: u64, bytes: &[u8]) -> Result<(Cid, Spooled), Error> {
     let folder: PathBuf = folder.path().to_owned();
-    let mut spool = Spool::new(Limits { memory, total, folder });
+    let mut spool = Spool::new(Limits { memory, total, blocks: 400, folder });
     bytes.chunks(333).try_for_each(|piece| spool.push(piece))?;
     spool.finish()
 }

@@ -1,0 +1,122 @@
+//! Following relays: each is read by a task of its own, messages are verified on a few threads by account, and what
+//! was verified is handed to the writer in groups.
+//!
+//! A message is in work from its arrival until it is durable, or until it turned out that nothing is to be done. Each
+//! relay may have so many bytes in work; positions follow what is durable and pass nothing.
+
+mod committer;
+mod doubts;
+mod relay;
+mod shard;
+mod stream;
+mod tide;
+
+pub(super) use stream::Stream;
+
+use super::alarm::Alarm;
+use super::identity::Identities;
+use super::settings::{CursorSaving, Settings, Start};
+use super::{BuildError, Random};
+use crate::WriterHandle;
+use committer::Committer;
+use nexus_http::Readiness;
+use nexus_runtime::{CancellationToken, Clock, Tasks};
+use nexus_sync::rules::Rules;
+use nexus_sync::store::{self, Store};
+use relay::Relay;
+use shard::{Common, Shard, Told};
+use std::convert::Infallible;
+use std::hash::RandomState;
+use std::sync::Arc;
+use std::thread;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+
+/// Groups of finished messages that may wait for the writer.
+const FINISHED: usize = 256;
+
+/// The consumer of all relays, ready to run.
+pub(super) struct Firehose {
+    pub(super) settings: Settings,
+    pub(super) rules: Arc<Rules>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) writer: WriterHandle,
+    pub(super) identities: Identities,
+    pub(super) clock: Clock,
+    pub(super) random: Random,
+    pub(super) streams: Vec<Arc<Stream>>,
+}
+
+/// The relays' streams, each from where it was read to.
+///
+/// # Errors
+/// If the store fails, or a position is none.
+pub(super) fn streams(
+    settings: &Settings,
+    store: &dyn Store,
+    readiness: &Readiness,
+) -> Result<Vec<Arc<Stream>>, BuildError> {
+    let is_resumed = settings.firehose.start == Start::Resume && settings.firehose.cursor != CursorSaving::Never;
+    let stream = |relay: &String| {
+        let connected = readiness.register(format!("sync: {relay}"));
+        let stream = Stream::new(relay, connected.clone(), None);
+        let stored = if is_resumed { store.cursor(&stream.cursor_name())? } else { None };
+        let position = stored.map(|text| text.parse()).transpose();
+        let position = position.map_err(|_| store::Error::Damaged { what: format!("the position in {relay}") })?;
+        Ok(Arc::new(Stream::new(relay, connected, position)))
+    };
+    settings.relays.iter().map(stream).collect()
+}
+
+impl Firehose {
+    /// Starts the tasks and threads. They end when `tasks` stop, in the order of the data.
+    pub(super) fn start(self, tasks: &Tasks, alarm: &Alarm) {
+        let (done, finished) = mpsc::channel(FINISHED);
+        let common = Common {
+            store: Arc::clone(&self.store),
+            rules: Arc::clone(&self.rules),
+            limits: self.settings.firehose.limits,
+            identities: self.identities.clone(),
+            clock: self.clock.clone(),
+            done,
+            runtime: Handle::current(),
+            stop: tasks.token(),
+        };
+        let shards = (0..self.settings.firehose.workers.max(1)).map(|_| begin(common.clone(), alarm.clone())).collect();
+        drop(common);
+        self.start_relays(shards, tasks);
+        let (writer, saving) = (self.writer, self.settings.firehose.cursor);
+        let committer = Committer { writer, saving, clock: self.clock, finished, streams: self.streams };
+        tasks.spawn("sync firehose", |_| committer.run());
+    }
+
+    fn start_relays(&self, shards: Vec<mpsc::UnboundedSender<Told>>, tasks: &Tasks) {
+        let hasher = RandomState::new();
+        for stream in &self.streams {
+            let relay = Relay {
+                stream: Arc::clone(stream),
+                settings: self.settings.firehose.clone(),
+                user_agent: self.settings.user_agent.clone(),
+                random: Arc::clone(&self.random),
+                shards: shards.clone(),
+                hasher: hasher.clone(),
+                permits: Arc::new(Semaphore::new(self.settings.firehose.in_work.min(Semaphore::MAX_PERMITS))),
+            };
+            tasks.spawn("sync relay", |stop: CancellationToken| async move {
+                relay.run(stop).await;
+                Ok::<_, Infallible>(())
+            });
+        }
+    }
+}
+
+/// Starts one shard's thread, which ends with its last sender.
+fn begin(common: Common, alarm: Alarm) -> mpsc::UnboundedSender<Told> {
+    let (shard, tell) = Shard::new(common);
+    thread::spawn(move || {
+        if let Err(error) = shard.run() {
+            alarm.raise(error);
+        }
+    });
+    tell
+}
