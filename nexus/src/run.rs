@@ -12,7 +12,10 @@ use crate::{
 use nexus_config::Bind;
 use nexus_http::{AdminToken, Readiness, Server, Site, metrics_router};
 use nexus_runtime::{CancellationToken, Clock, Tasks, Telemetry, raise_descriptor_limit, stop_on_signal};
-use nexus_social_server::service::{Parts, Service};
+use nexus_social_server::{
+    keyed::Keyed,
+    service::{Parts, Service},
+};
 use nexus_sqlite::social::SocialStore;
 use nexus_tantivy::TextIndex;
 use std::{sync::Arc, time::Duration};
@@ -35,16 +38,15 @@ async fn serve(settings: &Settings, command: &Command) -> Outcome {
         true => Some(Social::build(settings, &clock, &readiness).await?),
         false => None,
     };
-    let listeners = listeners(settings, social.as_ref(), command, &readiness, &clock).await?;
-    let metrics = metrics_listener(settings, &telemetry, &readiness, &clock).await?;
+    let site = Site::new(readiness, settings.trusted_proxies(), &clock);
+    let listeners = listeners(settings, social.as_ref(), command, &site).await?;
+    let metrics = metrics_listener(settings, &telemetry, &site).await?;
     announce(settings, &listeners, metrics.as_ref());
     let signals = tokio::spawn(stop_on_signal(tasks.clone(), settings.server.grace.duration()));
     if let Some(social) = social {
         social.run(settings, &tasks, &clock);
     }
-    for (server, site) in listeners.into_iter().chain(metrics) {
-        tasks.spawn("http", |stop| server.serve(site, stop));
-    }
+    listeners.into_iter().chain(metrics).for_each(|listener| listener.run(&tasks));
     tasks.spawn("telemetry", |stop| telemetry.upkeep(stop));
     let ended = tasks.finish().await;
     signals.abort();
@@ -69,6 +71,7 @@ impl Social {
             store: Arc::clone(&store) as _,
             text: Arc::new(text),
             files: settings.files(),
+            key_file: settings.key_file(),
             admin: AdminToken::new(token),
             readiness: readiness.clone(),
             clock: clock.clone(),
@@ -102,43 +105,64 @@ async fn scrub(store: Arc<SocialStore>, pause: Duration, stop: CancellationToken
     Ok(())
 }
 
-/// The shared port, and the service's own if it has one.
+/// A port, what it serves, and what it proves by its key, if it has one.
+struct Listener {
+    server: Server,
+    site: Site,
+    keyed: Option<Keyed>,
+}
+
+impl Listener {
+    async fn plain(settings: &Settings, bind: Bind, site: Site) -> Outcome<Self> {
+        Ok(Self { server: listen(settings, bind).await?, site, keyed: None })
+    }
+
+    async fn keyed(settings: &Settings, keyed: Keyed, site: Site) -> Outcome<Self> {
+        let (address, limits) = (keyed.bind().address(), settings.connection_limits());
+        Ok(Self { server: Server::bind_as(address, limits, keyed.tls()).await?, site, keyed: Some(keyed) })
+    }
+
+    /// Serves, and tells where if that is wanted.
+    fn run(self, tasks: &Tasks) {
+        let Self { server, site, keyed } = self;
+        if let Some(keyed) = keyed {
+            let address = server.address();
+            tasks.spawn("social-key", move |stop| keyed.publish(address, stop));
+        }
+        tasks.spawn("http", |stop| server.serve(site, stop));
+    }
+}
+
+/// The shared port, the service's own if it has one, and the one that proves its key.
 async fn listeners(
     settings: &Settings,
     social: Option<&Social>,
     command: &Command,
-    readiness: &Readiness,
-    clock: &Clock,
-) -> Outcome<Vec<(Server, Site)>> {
-    let mut shared = Site::new(readiness.clone(), settings.trusted_proxies(), clock);
-    let mut own = Vec::new();
+    site: &Site,
+) -> Outcome<Vec<Listener>> {
     // Pubky Nexus's watcher alone serves nothing.
-    if let Some(social) = social.filter(|_| !matches!(command, Command::Watcher)) {
-        let (router, paths) = social.service.router();
-        match settings.social.bind {
-            None => shared = shared.mount(Name::Social.as_str(), paths, router),
-            Some(bind) => {
-                let site = Site::new(readiness.clone(), settings.trusted_proxies(), clock);
-                own.push((listen(settings, bind).await?, site.mount(Name::Social.as_str(), paths, router)));
-            }
-        }
+    let Some(social) = social.filter(|_| !matches!(command, Command::Watcher)) else {
+        return Ok(vec![Listener::plain(settings, settings.server.bind, site.clone()).await?]);
+    };
+    let (router, paths) = social.service.router();
+    let mounted = site.clone().mount(Name::Social.as_str(), paths, router);
+    let shared = if settings.social.bind.is_none() { &mounted } else { site };
+    let mut listeners = vec![Listener::plain(settings, settings.server.bind, shared.clone()).await?];
+    if let Some(bind) = settings.social.bind {
+        listeners.push(Listener::plain(settings, bind, mounted.clone()).await?);
     }
-    own.insert(0, (listen(settings, settings.server.bind).await?, shared));
-    Ok(own)
+    if let Some(keyed) = social.service.keyed() {
+        listeners.push(Listener::keyed(settings, keyed.clone(), mounted).await?);
+    }
+    Ok(listeners)
 }
 
-async fn metrics_listener(
-    settings: &Settings,
-    telemetry: &Telemetry,
-    readiness: &Readiness,
-    clock: &Clock,
-) -> Outcome<Option<(Server, Site)>> {
+async fn metrics_listener(settings: &Settings, telemetry: &Telemetry, site: &Site) -> Outcome<Option<Listener>> {
     let Some(bind) = settings.server.metrics_bind else { return Ok(None) };
     let render = telemetry.render();
-    let site = Site::new(readiness.clone(), settings.trusted_proxies(), clock);
     let paths = [nexus_http::Paths::Exact("/metrics")];
-    let site = site.mount("metrics", &paths, metrics_router(move || render.text()));
-    Ok(Some((listen(settings, bind).await?, site)))
+    let site = site.clone().mount("metrics", &paths, metrics_router(move || render.text()));
+    Ok(Some(Listener::plain(settings, bind, site).await?))
 }
 
 async fn listen(settings: &Settings, bind: Bind) -> Outcome<Server> {
@@ -146,12 +170,15 @@ async fn listen(settings: &Settings, bind: Bind) -> Outcome<Server> {
 }
 
 /// Says where it is reached and what it follows.
-fn announce(settings: &Settings, listeners: &[(Server, Site)], metrics: Option<&(Server, Site)>) {
+fn announce(settings: &Settings, listeners: &[Listener], metrics: Option<&Listener>) {
     println!("Nexus {}", env!("CARGO_PKG_VERSION"));
-    for (server, _) in listeners {
-        println!("  listens on  {}", server.url());
+    for Listener { server, keyed, .. } in listeners {
+        match keyed {
+            None => println!("  listens on  {}", server.url()),
+            Some(keyed) => println!("  by key on   {} as https://{}", server.address(), keyed.key()),
+        }
     }
-    if let Some((server, _)) = metrics {
+    if let Some(Listener { server, .. }) = metrics {
         println!("  metrics on  {}/metrics", server.url());
     }
     println!("  data in     {}", settings.server.data_dir.display());

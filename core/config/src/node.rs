@@ -1,7 +1,11 @@
 //! The shape of the settings: a tree of tables and leaves, read off the default values.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{ops::Deref, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    ops::Deref,
+    path::PathBuf,
+};
 use toml::Value;
 
 /// Something that can stand in the configuration: a value, or a table of them.
@@ -181,6 +185,16 @@ impl Scalar for bool {
 
     fn example() -> Self {
         true
+    }
+}
+
+impl Scalar for IpAddr {
+    fn kind() -> String {
+        "IP address".to_owned()
+    }
+
+    fn example() -> Self {
+        Self::V4(Ipv4Addr::LOCALHOST)
     }
 }
 

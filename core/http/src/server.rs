@@ -3,7 +3,7 @@
 use crate::{
     ConnectionLimits, Error, Site, TlsFiles,
     connection::{PerClient, Seat, Shared},
-    tls::Tls,
+    tls::{Certificate, Tls},
 };
 use nexus_runtime::CancellationToken;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -28,7 +28,23 @@ impl Server {
     /// # Errors
     /// If the address can't be had or the certificate can't be used.
     pub async fn bind(address: SocketAddr, limits: ConnectionLimits, tls: Option<TlsFiles>) -> Result<Self, Error> {
-        let tls = tls.map(Tls::load).transpose()?;
+        Self::bind_to(address, limits, tls.map(Tls::load).transpose()?).await
+    }
+
+    /// Like [`bind`](Self::bind), with TLS that proves what `identity` says and never changes. Which HTTP is spoken is
+    /// agreed on as with certificates.
+    ///
+    /// # Errors
+    /// If the address can't be had.
+    pub async fn bind_as(
+        address: SocketAddr,
+        limits: ConnectionLimits,
+        identity: rustls::ServerConfig,
+    ) -> Result<Self, Error> {
+        Self::bind_to(address, limits, Some(Tls::fixed(identity))).await
+    }
+
+    async fn bind_to(address: SocketAddr, limits: ConnectionLimits, tls: Option<Tls>) -> Result<Self, Error> {
         let failed = |source| Error::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -51,12 +67,12 @@ impl Server {
     /// # Errors
     /// None; the type fits `Tasks::spawn`.
     pub async fn serve(self, site: Site, stop: CancellationToken) -> Result<(), Infallible> {
-        let tls = self.tls.clone();
+        let certificate = self.tls.as_ref().and_then(Tls::certificate).cloned();
         let shared = Arc::new(Shared { site, tls: self.tls, limits: self.limits.clone(), stop: stop.clone() });
         let mut open = JoinSet::new();
         tokio::select! {
             () = accept(&self.listener, &shared, &mut open) => {}
-            () = reload(tls) => {}
+            () = reload(certificate) => {}
             () = stop.cancelled() => {}
         }
         drop(self.listener);
@@ -66,12 +82,12 @@ impl Server {
 }
 
 /// Looks at the certificate's files now and then, without end.
-async fn reload(tls: Option<Tls>) {
-    let Some(tls) = tls else { return std::future::pending().await };
+async fn reload(certificate: Option<Certificate>) {
+    let Some(certificate) = certificate else { return std::future::pending().await };
     loop {
-        sleep(Duration::from_secs(tls.reload_secs().max(1))).await;
-        let tls = tls.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || tls.reload()).await {
+        sleep(Duration::from_secs(certificate.reload_secs().max(1))).await;
+        let certificate = certificate.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || certificate.reload()).await {
             tracing::warn!(%error, "the look at the certificate failed");
         }
     }

@@ -16,12 +16,23 @@ use std::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// A certificate that can be replaced while connections are accepted.
+/// How a listener proves who it is.
 #[derive(Clone)]
 pub(crate) struct Tls {
+    acceptor: TlsAcceptor,
+    certificate: Option<Certificate>,
+}
+
+/// A certificate that can be replaced while connections are accepted.
+#[derive(Clone)]
+pub(crate) struct Certificate {
     files: TlsFiles,
     current: Arc<Current>,
-    acceptor: TlsAcceptor,
+}
+
+/// Which HTTP is offered, best first.
+fn offered() -> Vec<Vec<u8>> {
+    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
 }
 
 #[derive(Debug)]
@@ -49,8 +60,14 @@ impl Tls {
         let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = versions.map_err(|error| broken(&files.cert, &error))?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(current.clone());
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { files, current, acceptor: Arc::new(config).into() })
+        config.alpn_protocols = offered();
+        Ok(Self { acceptor: Arc::new(config).into(), certificate: Some(Certificate { files, current }) })
+    }
+
+    /// What `config` proves, for as long as the listener lives.
+    pub(crate) fn fixed(mut config: ServerConfig) -> Self {
+        config.alpn_protocols = offered();
+        Self { acceptor: Arc::new(config).into(), certificate: None }
     }
 
     /// What shakes hands with new connections.
@@ -58,6 +75,13 @@ impl Tls {
         &self.acceptor
     }
 
+    /// What is to be looked at for changes.
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
+    }
+}
+
+impl Certificate {
     pub(crate) const fn reload_secs(&self) -> u64 {
         self.files.reload_secs
     }

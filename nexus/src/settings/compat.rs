@@ -24,13 +24,12 @@ enum As {
 }
 
 const NO_DATABASE: &str = "no database server is needed";
-const NO_DHT: &str = "the API is not published through pkarr";
 
 /// Their key, our key, and the way between them.
 const KEYS: [(&str, &str, As); 51] = [
     ("api.public_addr", "server.bind", As::Same),
-    ("api.public_ip", "", As::Nothing(NO_DHT)),
-    ("api.pubky_listen_socket", "", As::Nothing(NO_DHT)),
+    ("api.public_ip", "social.keyed.public_ip", As::Same),
+    ("api.pubky_listen_socket", "social.keyed.bind", As::Same),
     ("api.request_timeout_secs", "social.api.request_timeout", As::Seconds),
     ("api.max_body_size_bytes", "social.api.max_body_size", As::Same),
     ("api.rate_limit.enabled", "social.api.rate_limit.enabled", As::Same),
@@ -82,7 +81,7 @@ const KEYS: [(&str, &str, As); 51] = [
 ];
 
 /// Reads `config.toml` in `directory`. Where there is none, the defaults hold, with a warning. The data lies in
-/// `data` beside it, unless a later layer says otherwise.
+/// `data` beside it, and the server's key in `secret`, unless a later layer says otherwise.
 ///
 /// # Errors
 /// If the file can't be read or is no TOML.
@@ -90,6 +89,7 @@ pub(crate) fn read(schema: &Schema, directory: &Path, home: Option<&Path>) -> Re
     let path = directory.join("config.toml");
     let mut layer = Layer::default();
     layer.moved(schema, &path, "server.data_dir", &Value::from(directory.join("data").display().to_string()));
+    layer.moved(schema, &path, "social.keyed.key_file", &Value::from(directory.join("secret").display().to_string()));
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {

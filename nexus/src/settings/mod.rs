@@ -167,7 +167,9 @@ impl Settings {
 
     /// Every address that is listened on.
     pub(crate) fn binds(&self) -> impl Iterator<Item = Bind> + '_ {
-        [Some(self.server.bind), self.social.bind, self.server.metrics_bind].into_iter().flatten()
+        [Some(self.server.bind), self.social.bind, self.social.keyed.bind, self.server.metrics_bind]
+            .into_iter()
+            .flatten()
     }
 
     /// What each connection may do.
@@ -221,6 +223,11 @@ impl Settings {
     /// Where users' files lie.
     pub(crate) fn files(&self) -> PathBuf {
         self.in_data(self.social.files.as_deref(), "files")
+    }
+
+    /// The file with the key by which the API is reached.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.in_data(self.social.keyed.key_file.as_deref(), "secret")
     }
 
     /// The full text index, which can be rebuilt.

@@ -7,7 +7,8 @@ use nexus_config::{Bind, Problem};
 /// Every broken rule.
 pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     let exposed = settings.services.iter().filter_map(|service| exposure(settings, *service));
-    [incomplete_tls(settings), bad_schedule(settings)]
+    let unpublishable = settings.social.keyed.problem(settings.social.watcher.pkarr).map(str::to_owned);
+    [incomplete_tls(settings), bad_schedule(settings), unpublishable]
         .into_iter()
         .flatten()
         .chain(exposed)

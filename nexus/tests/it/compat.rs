@@ -16,7 +16,7 @@ fn nexusd(directory: &Path) -> Command {
 async fn its_configuration_starts() {
     let (directory, homeserver) = (tempfile::tempdir().unwrap(), FakeHomeserver::start().await.unwrap());
     let config = format!(
-        "[api]\npublic_ip = '127.0.0.1'\npublic_addr = '127.0.0.1:0'\n[watcher]\nhomeserver = '{}'\nevents_limit = 50\nwatcher_sleep = 50\nsomething_new = 1\n[stack]\nlog_level = 'info'\n[stack.db]\nredis = 'redis://127.0.0.1:6379'\n",
+        "[api]\npublic_ip = '127.0.0.1'\npublic_addr = '127.0.0.1:0'\npubky_listen_socket = '127.0.0.1:0'\n[watcher]\nhomeserver = '{}'\nevents_limit = 50\nwatcher_sleep = 50\nsomething_new = 1\n[stack]\nlog_level = 'info'\n[stack.db]\nredis = 'redis://127.0.0.1:6379'\n",
         homeserver.url()
     );
     fs::write(directory.path().join("config.toml"), config).unwrap();
@@ -27,6 +27,7 @@ async fn its_configuration_starts() {
     program.until(&format!("/v0/user/{USER}/details"), |status, _| status == 200).await;
     program.stop();
     assert!(directory.path().join("data").is_dir());
+    assert!(directory.path().join("secret").is_file(), "the server's key lies where Pubky Nexus has it");
 }
 
 #[test]

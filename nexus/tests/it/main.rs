@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod erase;
 mod jobs;
+mod keyed;
 mod kill;
 mod network;
 mod program;

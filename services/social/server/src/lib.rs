@@ -6,6 +6,7 @@ pub mod blobs;
 pub mod config;
 pub mod jobs;
 pub mod journal;
+pub mod keyed;
 pub mod live;
 mod refusal;
 pub mod service;

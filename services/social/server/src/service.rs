@@ -9,6 +9,7 @@ use crate::{
     blobs::Blobs,
     config::Social,
     journal::StoreJournal,
+    keyed::Keyed,
     live,
     shared::Shared,
     source::{self, Followups, FollowupsTold, Ingestor, PkarrDirectory, SourceParts, Sources},
@@ -42,6 +43,8 @@ pub struct Parts {
     pub text: Arc<dyn FullText>,
     /// Where users' files are kept.
     pub files: PathBuf,
+    /// Where the key is kept by which the API may be reached.
+    pub key_file: PathBuf,
     /// The operator's token.
     pub admin: AdminToken,
     /// What `/ready` waits for.
@@ -59,6 +62,9 @@ pub enum BuildError {
     /// The directory of users' files, or a thread.
     #[error("the files of users can't be opened")]
     Files(#[from] io::Error),
+    /// The key by which the API is reached.
+    #[error("the key of the API can't be used")]
+    Key(#[source] io::Error),
     /// The sources.
     #[error("the sources can't be built")]
     Sources(#[from] source::BuildError),
@@ -79,6 +85,7 @@ pub struct Service {
     text: TextReader,
     expiry: Expiry,
     blobs: Arc<Blobs>,
+    keyed: Option<Keyed>,
     operator: Operator,
 }
 
@@ -103,7 +110,9 @@ impl Service {
         let (index, head) = (Arc::new(Published::new(index)), Arc::new(Head::new(head)));
         let followups = Followups::pair();
         let (writer, thread) = parts.start_writer(&blobs, &followups.0, publisher(&index, &head))?;
-        let sources = parts.sources(&blobs, &writer, followups);
+        let directory = Arc::new(PkarrDirectory::new(&parts.config.watcher));
+        let keyed = parts.keyed(&directory).map_err(BuildError::Key)?;
+        let sources = parts.sources(&blobs, &writer, directory, followups);
         let sources = blocking(move || Sources::build(sources)).await?;
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal::new(Arc::clone(&parts.store), head));
         let limits = parts.config.live.limits();
@@ -112,12 +121,27 @@ impl Service {
         let (store, keep) = (Arc::clone(&parts.store), parts.config.keep_changes.get());
         let expiry = Expiry { store, clock: parts.clock, keep };
         let text = TextReader::new(parts.text, parts.store, journal, parts.config.search.pace());
-        Ok(Self { router, sources, writer: thread, tail, text, expiry, blobs, operator: Operator { index, writer } })
+        Ok(Self {
+            router,
+            sources,
+            writer: thread,
+            tail,
+            text,
+            expiry,
+            blobs,
+            keyed,
+            operator: Operator { index, writer },
+        })
     }
 
     /// What is served, at [`PATHS`](api::PATHS).
     pub fn router(&self) -> (Router, &'static [Paths]) {
         (self.router.clone(), api::PATHS)
+    }
+
+    /// The key by which the API is reached as well, if it is to be.
+    pub const fn keyed(&self) -> Option<&Keyed> {
+        self.keyed.as_ref()
     }
 
     /// What jobs work with.
@@ -181,13 +205,23 @@ impl Parts {
         writer::start(parts, Grouping { queue: self.config.queue.count(), group: self.config.group_limit.count() })
     }
 
-    fn sources(&self, blobs: &Arc<Blobs>, writer: &WriterHandle, followups: (Followups, FollowupsTold)) -> SourceParts {
+    fn keyed(&self, directory: &Arc<PkarrDirectory>) -> io::Result<Option<Keyed>> {
+        Keyed::open(&self.config.keyed, &self.key_file, Arc::clone(directory), self.clock.clone())
+    }
+
+    fn sources(
+        &self,
+        blobs: &Arc<Blobs>,
+        writer: &WriterHandle,
+        directory: Arc<PkarrDirectory>,
+        followups: (Followups, FollowupsTold),
+    ) -> SourceParts {
         SourceParts {
             watcher: self.config.watcher.clone(),
             store: Arc::clone(&self.store),
             writer: writer.clone(),
             blobs: Arc::clone(blobs),
-            directory: Arc::new(PkarrDirectory::new(&self.config.watcher)),
+            directory,
             clock: self.clock.clone(),
             followups,
             readiness: self.readiness.clone(),

@@ -3,6 +3,7 @@
 mod api;
 mod jobs;
 mod key;
+mod keyed;
 mod limits;
 mod policy;
 mod readers;
@@ -12,6 +13,7 @@ mod watcher;
 pub use api::{Api, ApiKey, Bucket, RateLimit};
 pub use jobs::{Job, Jobs, TrustRank};
 pub use key::{HomeserverAt, Key};
+pub use keyed::Keyed;
 pub use readers::{Live, Search};
 pub use rules::{Rule, Verdict};
 pub use watcher::{Network, Pkarr, Retry, Watcher};
@@ -60,6 +62,8 @@ section! {
         pub watcher: Watcher = Watcher::default(),
         /// The REST API.
         pub api: Api = Api::default(),
+        /// The API over TLS with a raw public key (RFC 7250), for clients that know the server by its key.
+        pub keyed: Keyed = Keyed::default(),
         /// Live changes, `/v0/live`.
         pub live: Live = Live::default(),
         /// Full text.

@@ -91,6 +91,11 @@ impl PkarrDirectory {
         self.client.get_or_try_init(|| async { self.settings.build() }).await
     }
 
+    /// Tells everybody a key's packet.
+    pub(crate) async fn publish(&self, packet: &SignedPacket) -> Result<(), DirectoryError> {
+        self.client().await?.publish(packet).await.map(drop).map_err(unavailable)
+    }
+
     async fn packet(&self, key: &PubkyId) -> Result<Option<SignedPacket>, DirectoryError> {
         let public = PublicKey::try_from(key.as_str()).map_err(|_| DirectoryError::Unusable(*key))?;
         match self.client().await?.resolve(&public, ResolvePolicy::CacheFirst).await {
