@@ -6,6 +6,7 @@ mod deliver;
 mod intake;
 mod manage;
 mod moderation;
+mod once;
 mod presence;
 mod publish;
 mod roles;
@@ -15,6 +16,7 @@ mod upkeep;
 pub use deliver::Observer;
 pub use intake::{Intake, Protected, Terms};
 pub use manage::{ManageError, Purge};
+pub use once::Asker;
 pub use presence::Presence;
 
 use crate::{

@@ -103,7 +103,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     }
 
     /// Checks that must not be made for an event that may be forged.
-    async fn validate(&self, session: &Shared, event: Verified<Event>) -> Result<Verified<Event>, Reason> {
+    pub(super) async fn validate(&self, session: &Shared, event: Verified<Event>) -> Result<Verified<Event>, Reason> {
         self.draw(session, event.get())?;
         let job = self.job_of(event.get()).await.map_err(|error| self.failed(&error))?;
         let now = self.runtime.now().into();

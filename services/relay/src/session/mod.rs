@@ -102,6 +102,11 @@ impl Session {
         }
     }
 
+    /// The session of a client that asks one thing and proved to hold `keys`.
+    pub(crate) fn once(id: ConnectionId, ip: Option<IpAddr>, keys: Vec<PublicKey>, now: Timestamp) -> Self {
+        Self { keys, ..Self::new(id, ip, String::new(), now) }
+    }
+
     /// What is sent first: the challenge, if the relay has a name under which clients can answer it.
     pub fn begin(&self, settings: &Settings) -> Vec<Action> {
         if settings.urls.is_empty() {

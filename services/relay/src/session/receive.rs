@@ -88,7 +88,8 @@ impl Session {
         }
     }
 
-    fn admit(&self, event: &Event, context: &mut Context<'_>) -> Result<admission::Admission, Reason> {
+    /// Judges an event that the client wants published.
+    pub(crate) fn admit(&self, event: &Event, context: &mut Context<'_>) -> Result<admission::Admission, Reason> {
         if self.must_authenticate(context.settings) {
             return Err(must_authenticate());
         }
@@ -137,20 +138,23 @@ impl Session {
     }
 
     /// Judges filters, whatever they are for.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &self,
         filters: Vec<Filter>,
         purpose: Purpose,
         bucket: Use,
         context: &mut Context<'_>,
     ) -> Result<Vec<Filter>, Reason> {
+        self.may_ask(bucket, context)?;
+        reading::prepare(filters, purpose, &self.keys, context.settings)
+    }
+
+    /// Checks that the client may ask anything, and doesn't ask too often.
+    pub(crate) fn may_ask(&self, bucket: Use, context: &mut Context<'_>) -> Result<(), Reason> {
         if self.must_authenticate(context.settings) {
             return Err(must_authenticate());
         }
-        if !self.draw(bucket, context) {
-            return Err(too_fast());
-        }
-        reading::prepare(filters, purpose, &self.keys, context.settings)
+        if self.draw(bucket, context) { Ok(()) } else { Err(too_fast()) }
     }
 
     /// Checks that one more subscription or negotiation may be open.

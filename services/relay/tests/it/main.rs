@@ -4,6 +4,7 @@ mod feed;
 mod intake;
 mod jobs;
 mod manage;
+mod once;
 mod policies;
 mod rebuild;
 mod relay;
