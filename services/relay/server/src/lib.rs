@@ -1,5 +1,6 @@
 //! The relay's hands: what `nexus-relay` decides, carried out with sockets, threads and HTTP.
 //!
+//! - [`backend`] names a relay's types as one;
 //! - [`market`] answers questions about jobs over HTTP;
 //! - [`mirror`] keeps other relays and this one alike;
 //! - [`plugin`] asks a child process what it thinks of an event;
@@ -7,6 +8,7 @@
 //!
 //! No protocol rules here, and no SQL: which store stands behind the port is the program's choice.
 
+pub mod backend;
 pub mod market;
 pub mod mirror;
 pub mod plugin;

@@ -284,6 +284,16 @@ impl Provider {
         }
     }
 
+    /// True if there is a result, or it says so.
+    pub(super) fn has_succeeded(&self) -> bool {
+        self.state() == JobState::Succeeded
+    }
+
+    /// True if the last that it says is an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state() == JobState::Failed
+    }
+
     /// How far this provider has come. A result can't be taken back.
     fn state(&self) -> JobState {
         if self.result.is_some() {

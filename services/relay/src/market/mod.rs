@@ -5,11 +5,13 @@
 
 mod job;
 mod rebuild;
+mod reputation;
 mod tally;
 mod validate;
 
 pub use job::{Input, Job, JobQuery, JobState, Provider, Request};
 pub use rebuild::{Rebuilt, rebuild};
+pub use reputation::{Labels, Performance, labels};
 pub use tally::{Counter, Tally};
 pub use validate::{Profile, validate};
 

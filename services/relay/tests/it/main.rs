@@ -8,6 +8,7 @@ mod once;
 mod policies;
 mod rebuild;
 mod relay;
+mod reputation;
 mod rules;
 mod scenarios;
 mod stage;
