@@ -37,6 +37,11 @@ impl<N> InMemoryCache<N> {
         Self { max_events, now, recent: Mutex::default(), subscriptions: Mutex::default() }
     }
 
+    /// How many subscriptions there are.
+    pub fn subscription_count(&self) -> usize {
+        self.subscriptions().index.len()
+    }
+
     fn recent(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().expect("no holder of this lock panics")
     }

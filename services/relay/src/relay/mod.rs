@@ -188,6 +188,17 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
+    /// The relay stops: the client is told so for each of its subscriptions, and the connection is closed. To be
+    /// called when no other call for this connection is running.
+    pub async fn on_stop(&self, conn: ConnectionId) {
+        let Some(session) = self.session(conn) else { return };
+        let actions = lock(&session).end_all("shutting down");
+        for action in actions {
+            self.perform(&session, action).await;
+        }
+        self.close(conn, 1001, "shutting down");
+    }
+
     /// A connection ended: nothing of it is kept. To be called when no other call for this connection is running.
     pub async fn on_close(&self, conn: ConnectionId) {
         self.sessions().remove(&conn);

@@ -86,6 +86,13 @@ impl Session {
         actions
     }
 
+    /// Ends all subscriptions at the relay's wish.
+    pub fn end_all(&mut self, why: &'static str) -> Vec<Action> {
+        let mut subs: Vec<Arc<str>> = self.subscriptions.keys().cloned().collect();
+        subs.sort_unstable();
+        subs.iter().flat_map(|sub| self.end_subscription(sub, why)).collect()
+    }
+
     /// The answer to a count.
     pub fn counted(&self, sub: &str, count: &Count) -> Action {
         let registers = count.registers.as_ref().map(nexus_nostr::nip::nip45::HyperLogLog::registers);
