@@ -1,5 +1,14 @@
-//! The relay's hands, over real sockets and processes.
+//! The relay's hands, over real sockets and processes, with SQLite behind them.
 
+mod client;
+mod handover;
+mod hostile;
+mod house;
+mod http;
+mod limits;
 mod market;
 mod plugin;
+mod scenarios;
 mod stand;
+mod stopping;
+mod wire;

@@ -1,0 +1,128 @@
+//! The settings of the relay: what each key means, its default and its range. Nothing acts here.
+
+mod limits;
+mod policies;
+mod policy;
+mod settings;
+mod values;
+
+pub use limits::{Connections, Limits, Rate, Rates};
+pub use policies::{Auth, Market, Pow, PowOfKind, Profile, Read, Retention, Scrape, Write};
+pub use policy::{Action, Condition, Network, Policy, Sender};
+pub use values::{KindNumber, KindRange, Pubkey, RelayAddress};
+
+use nexus_config::{Bind, Bounded, Secret, choice, section};
+use std::path::PathBuf;
+
+section! {
+    /// The relay.
+    pub struct Relay {
+        /// An address of its own. Without one, it is reached on `server.bind` like the other services.
+        pub bind: Option<Bind> = None,
+        /// The address under which clients know the relay. Without one nobody can authenticate, and what needs
+        /// that is switched off. The original name is `server.relay_url`.
+        pub url: Option<RelayAddress> = None,
+        /// The relay's own secret key, 64 hexadecimal digits: with it, it authenticates to other relays.
+        pub secret_key: Option<Secret> = None,
+        /// The keys that may manage the relay (NIP-86).
+        pub admin_pubkeys: Vec<Pubkey> = Vec::new(),
+        /// Whether banning a key removes the events that are stored of it.
+        pub ban_purge: bool = true,
+        /// How the relay describes itself (NIP-11). Administrators may change some of it while it runs.
+        pub info: Info = Info::default(),
+        /// Where events are kept. The original name is `[storage]`.
+        pub storage: Storage = Storage::default(),
+        /// Recent events in memory. The original name is `[cache]`.
+        pub cache: Cache = Cache::default(),
+        /// Who must say who they are (NIP-42). The original name is `[auth]`.
+        pub auth: Auth = Auth::default(),
+        /// Connections.
+        pub connections: Connections = Connections::default(),
+        /// How much is enough.
+        pub limits: Limits = Limits::default(),
+        /// How often. Clients on this machine and in `exempt` are not limited.
+        pub rates: Rates = Rates::default(),
+        /// What may be asked.
+        pub read: Read = Read::default(),
+        /// What may be published.
+        pub write: Write = Write::default(),
+        /// How much work an event must prove (NIP-13).
+        pub pow: Pow = Pow::default(),
+        /// The market for jobs (NIP-89, NIP-90).
+        pub market: Market = Market::default(),
+        /// The operator's own rules about events, in order: the first that applies decides, and what none applies
+        /// to is taken.
+        pub policy: nexus_config::Tables<Policy> = nexus_config::Tables::none(),
+        /// How long events of some kinds are kept, counted from when they came: the first rule that fits decides.
+        /// The rules of the market stand after these.
+        pub retention: nexus_config::Tables<Retention> = nexus_config::Tables::none(),
+    }
+}
+
+section! {
+    /// How the relay describes itself.
+    pub struct Info {
+        /// Its name, shorter than 30 characters.
+        pub name: String = "Nexus".to_owned(),
+        /// What it is for.
+        pub description: Option<String> = None,
+        /// A wide picture, as a URL.
+        pub banner: Option<String> = None,
+        /// A small picture, as a URL.
+        pub icon: Option<String> = None,
+        /// The key of whoever runs it.
+        pub pubkey: Option<Pubkey> = None,
+        /// How to reach whoever runs it, as a URI.
+        pub contact: Option<String> = None,
+        /// The terms of service, as a URL.
+        pub terms_of_service: Option<String> = None,
+        /// What may be posted, as a URL.
+        pub posting_policy: Option<String> = None,
+        /// What becomes of data, as a URL.
+        pub privacy_policy: Option<String> = None,
+    }
+}
+
+section! {
+    /// Where events are kept.
+    pub struct Storage {
+        /// The kind of store.
+        pub kind as "type": StorageKind = StorageKind::Sqlite,
+        /// Its file. Without one: `relay.sqlite` in the data directory.
+        pub path: Option<PathBuf> = None,
+        /// Threads that answer queries.
+        pub readers: Bounded<1, 64> = Bounded::of(4),
+        /// After how long a query lets others go first.
+        pub query_slice: nexus_config::Span<1, 60_000> = nexus_config::Span::of(10),
+        /// How long a query may work in all; then its subscription is closed.
+        pub query_time: nexus_config::Span<10, 3_600_000> = nexus_config::Span::of(5_000),
+    }
+}
+
+choice! {
+    /// A kind of store.
+    pub enum StorageKind {
+        /// A file of SQLite.
+        Sqlite = "sqlite",
+    }
+}
+
+section! {
+    /// Recent events in memory.
+    pub struct Cache {
+        /// The kind of cache.
+        pub kind as "type": CacheKind = CacheKind::Memory,
+        /// How many events it has at most; 0 switches it off.
+        pub max_events: Bounded<0, 100_000_000> = Bounded::of(10_000),
+        /// For how many seconds it has them.
+        pub ttl_secs: Bounded<0, 31_536_000> = Bounded::of(300),
+    }
+}
+
+choice! {
+    /// A kind of cache.
+    pub enum CacheKind {
+        /// In this process.
+        Memory = "memory",
+    }
+}

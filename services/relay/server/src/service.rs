@@ -1,0 +1,176 @@
+//! The relay, put together: `build` makes the graph and touches no network, `run` drives it, and a stop drains
+//! the connections. It knows ports only; which store stands behind them is the
+//! program's choice.
+
+use crate::{
+    adapters::{Native, NativeCache, NativeRelay, NativeRuntime, OutboxBounds, Sockets, WatchedStorage},
+    config::Relay as Config,
+    door::{Door, DoorLimits},
+    hands::Hands,
+    http,
+    market::{self, JobFeed},
+};
+use axum::Router;
+use nexus_http::Paths;
+use nexus_journal::Head;
+use nexus_nostr::SigningKey;
+use nexus_relay::{
+    Relay,
+    ports::{Judge, StorageAdapter, StorageError},
+};
+use nexus_runtime::{CancellationToken, Clock, Tasks};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+/// How often what waits too long is ended and what expired is removed.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the service stands on.
+pub struct Parts<S> {
+    /// Its settings.
+    pub config: Config,
+    /// Where events are kept. Its futures must not block.
+    pub store: Arc<S>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Who has the last word on events, if anybody.
+    pub judge: Option<Box<dyn Judge>>,
+    /// Threads that check signatures, and compressors that are kept ready.
+    pub processors: usize,
+}
+
+/// Why the service can't be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The store.
+    #[error("the store can't be read")]
+    Store(#[from] StorageError),
+    /// The relay's own key.
+    #[error("`relay.secret_key` is no secret key of 64 hexadecimal digits")]
+    SecretKey,
+    /// A thread.
+    #[error("a thread can't be started")]
+    Thread(#[from] io::Error),
+}
+
+/// The service, ready to run.
+pub struct Service<S> {
+    hands: Arc<Hands<S>>,
+    router: Router,
+    /// How far delivery has come.
+    head: Arc<Head>,
+    jobs: Arc<JobFeed>,
+}
+
+impl<S: StorageAdapter + 'static> Service<S> {
+    /// Makes the graph. Touches no network.
+    ///
+    /// # Errors
+    /// If the store can't be read or a thread can't be started.
+    pub async fn build(parts: Parts<S>) -> Result<Self, BuildError> {
+        let Parts { config, store, clock, judge, processors } = parts;
+        let own_key = config.own_key()?;
+        let storage = WatchedStorage::new(store);
+        let cache = NativeCache::new(config.cache.max_events.count(), clock.clone());
+        let sockets = Sockets::new(config.outbox_bounds(), processors);
+        let runtime = NativeRuntime::start(clock.clone(), processors.max(1))?;
+        let ttl = config.cache.ttl_secs.get();
+        let relay = Relay::open(storage, cache, sockets, runtime, config.settings(), ttl).await?;
+        let head = Arc::new(Head::new(relay.delivered()));
+        let told = head.clone();
+        let relay = relay.with_observer(Box::new(move |seq| told.advance(seq)));
+        let relay = Arc::new(match judge {
+            Some(judge) => relay.with_judge(judge),
+            None => relay,
+        });
+        let door = Door::new(DoorLimits::new(&config.connections, &config.rates));
+        let hands = Arc::new(Hands::new(relay.clone(), config, clock, door, own_key));
+        let jobs = Arc::new(JobFeed::default());
+        let market = market::router::<Native<S>>(relay, jobs.clone());
+        let router = http::router(hands.clone(), market);
+        Ok(Self { hands, router, head, jobs })
+    }
+
+    /// What is served, at [`PATHS`](http::PATHS).
+    pub fn router(&self) -> (Router, &'static [Paths]) {
+        (self.router.clone(), http::PATHS)
+    }
+
+    /// The relay itself: whoever writes to its store calls its `deliver` afterwards.
+    pub fn relay(&self) -> Arc<NativeRelay<S>> {
+        self.hands.relay().clone()
+    }
+
+    /// Starts everything.
+    pub fn run(self, tasks: &Tasks) {
+        let Self { hands, head, jobs, .. } = self;
+        let damaged = hands.storage().damaged();
+        tasks.spawn("relay-store", |stop| damage(damaged, stop));
+        let (relay, watch) = (hands.relay().clone(), head.watch());
+        tasks.spawn("relay-jobs", |stop| jobs.run::<Native<S>>(relay, watch, stop));
+        tasks.spawn("relay-ticks", {
+            let hands = hands.clone();
+            |stop| tick(hands, stop)
+        });
+        tasks.spawn("relay-connections", |stop| async move {
+            stop.cancelled().await;
+            hands.drain().await;
+            Ok::<_, Infallible>(())
+        });
+    }
+}
+
+/// Fails when the store was found to be damaged.
+async fn damage(damaged: CancellationToken, stop: CancellationToken) -> Result<(), StorageError> {
+    match stop.run_until_cancelled(damaged.cancelled()).await {
+        Some(()) => Err(StorageError::Damaged("see the log")),
+        None => Ok(()),
+    }
+}
+
+/// Lets time pass. A store that fails for now is tried again.
+async fn tick<S: StorageAdapter + 'static>(hands: Arc<Hands<S>>, stop: CancellationToken) -> Result<(), StorageError> {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        hands.relay().sockets().beat();
+        observe(&hands);
+        match hands.relay().tick().await {
+            Err(error) if error.is_retryable() => {
+                tracing::error!(error = &error as &dyn std::error::Error, "expired events were not removed");
+            }
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+fn observe<S: StorageAdapter + 'static>(hands: &Hands<S>) {
+    let sockets = hands.relay().sockets();
+    metrics::gauge!("nexus_connections").set(sockets.len() as f64);
+    metrics::gauge!("nexus_authenticated_sessions").set(sockets.authenticated() as f64);
+    metrics::gauge!("nexus_subscriptions").set(hands.relay().cache().subscriptions() as f64);
+}
+
+impl Config {
+    /// The relay's own key, if it has one.
+    ///
+    /// # Errors
+    /// If what is configured is none.
+    pub fn own_key(&self) -> Result<Option<SigningKey>, BuildError> {
+        let read = |text: &str| SigningKey::from_bytes(hex::decode(text).ok()?.try_into().ok()?).ok();
+        let key = self.secret_key.as_ref().map(|secret| read(secret.expose()).ok_or(BuildError::SecretKey));
+        key.transpose()
+    }
+
+    fn outbox_bounds(&self) -> OutboxBounds {
+        let connections = &self.connections;
+        OutboxBounds {
+            soft: connections.outbound.count(),
+            hard: connections.outbound_most.count(),
+            ping: connections.ping.duration().as_secs(),
+            idle: connections.idle.duration().as_secs(),
+            message: connections.message_time.duration().as_secs(),
+            compress_from: connections.compress_from.count(),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Everything at the relay's paths that is no WebSocket.
+
+use crate::house::{House, NOW, URL, config, event, key};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use nexus_nostr::{Event, Kind, Seconds, Tags};
+use nexus_relay_server::config::{Info, Limits, Pubkey, Read, Relay};
+use reqwest::{Client, Response, header::HeaderMap};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+fn client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
+}
+
+async fn get(house: &House, path: &str, accept: &str) -> Response {
+    client().get(house.url(path)).header("accept", accept).send().await.expect("an answer")
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).map_or("", |value| value.to_str().expect("text"))
+}
+
+#[tokio::test]
+async fn the_description_says_what_works_and_what_is_enforced() {
+    let limits = Limits { limit: nexus_config::Bounded::of(77), ..Limits::default() };
+    let read = Read { search: false, eose_hint: false, ..Read::default() };
+    let info = Info { description: Some("a test".to_owned()), ..Info::default() };
+    let house = House::with(Relay { limits, read, info, url: None, ..config() }).await;
+    let answer = get(&house, "/", "application/nostr+json").await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(header(answer.headers(), "content-type"), "application/nostr+json");
+    assert_eq!(header(answer.headers(), "access-control-allow-origin"), "*");
+    assert_eq!(header(answer.headers(), "cache-control"), "public, max-age=60");
+    let document: Value = answer.json().await.unwrap();
+    assert_eq!(document["description"], "a test");
+    assert_eq!(document["limitation"]["max_limit"], 77);
+    assert_eq!(document["limitation"]["auth_required"], false);
+    assert_eq!(document["retention"][1], json!({ "kinds": [[6000, 6999]], "time": 604_800 }));
+    let nips: Vec<u64> = document["supported_nips"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    assert!([1, 9, 11, 40, 45, 62, 70, 77, 90].iter().all(|nip| nips.contains(nip)), "{nips:?}");
+    assert!([42, 50, 67, 86, 98].iter().all(|nip| !nips.contains(nip)), "what is off is not listed: {nips:?}");
+    assert!(nips.is_sorted());
+    assert!(document.get("icon").is_none());
+}
+
+#[tokio::test]
+async fn who_has_the_description_is_told_so_and_browsers_get_a_page() {
+    let house = House::new().await;
+    let first = get(&house, "/", "*/*").await;
+    let tag = header(first.headers(), "etag").to_owned();
+    let again = client().get(house.url("/ws")).header("if-none-match", &tag).send().await.unwrap();
+    assert_eq!((again.status().as_u16(), again.text().await.unwrap().as_str()), (304, ""));
+    let head = client().head(house.url("/")).header("accept", "application/nostr+json").send().await.unwrap();
+    assert_eq!((head.status().as_u16(), header(head.headers(), "etag")), (200, tag.as_str()));
+    let options = client().request(reqwest::Method::OPTIONS, house.url("/")).send().await.unwrap();
+    assert_eq!(options.status(), 204);
+    assert_eq!(header(options.headers(), "access-control-allow-methods"), "GET, HEAD, OPTIONS, POST");
+    let page = get(&house, "/", "text/html,application/xhtml+xml,*/*;q=0.8").await;
+    assert!(header(page.headers(), "content-security-policy").starts_with("default-src 'none'"));
+    let page = page.text().await.unwrap();
+    assert!(page.contains("<title>Nexus</title>") && page.contains(URL), "{page}");
+    assert_eq!(client().put(house.url("/")).send().await.unwrap().status(), 405);
+}
+
+#[tokio::test]
+async fn an_upgrade_without_version_13_is_told_which() {
+    let house = House::new().await;
+    let request = client().get(house.url("/")).header("connection", "upgrade").header("upgrade", "websocket");
+    let answer = request.header("sec-websocket-version", "8").send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), header(answer.headers(), "sec-websocket-version")), (426, "13"));
+}
+
+#[tokio::test]
+async fn health_and_statistics_are_told() {
+    let house = House::new().await;
+    assert_eq!(get(&house, "/health", "*/*").await.status(), 200);
+    assert_eq!(get(&house, "/ready", "*/*").await.status(), 200);
+    let (mut client, _) = crate::client::Client::greeted(&house).await;
+    client.told(&event(1, 1, &[], "one")).await;
+    client.send(r#"["REQ","s",{"limit":0}]"#).await;
+    client.read().await.unwrap();
+    house.settled().await;
+    let stats: Value = get(&house, "/api/stats", "*/*").await.json().await.unwrap();
+    assert_eq!([&stats["relay"]["connections"], &stats["relay"]["events"]], [&json!(1), &json!(1)]);
+    let page = get(&house, "/", "text/html").await.text().await.unwrap();
+    assert!(page.contains("<td>subscriptions<td>1") && page.contains("<td>delivered<td>1"), "{page}");
+    let missing = get(&house, "/api/nothing", "*/*").await;
+    assert_eq!(missing.status(), 404);
+    assert_eq!(missing.json::<Value>().await.unwrap()["error"]["code"], "not_found");
+}
+
+/// The header that vouches for a call with `body`, by key `by`.
+fn vouch(by: u8, body: &str, age: i64) -> String {
+    let hash = hex::encode(Sha256::digest(body));
+    let tags = Tags::new([vec!["u", URL], vec!["method", "POST"], vec!["payload", &hash]]);
+    let at = Seconds::new(NOW / 1_000 - age);
+    let event: Event = key(by).sign(Kind::new(27_235), at, tags, "");
+    format!("Nostr {}", STANDARD.encode(event.to_json()))
+}
+
+async fn call(house: &House, header: Option<String>, body: &str) -> (u16, Value) {
+    let request = client().post(house.url("/")).header("content-type", "application/nostr+json+rpc");
+    let request = header.into_iter().fold(request, |request, header| request.header("authorization", header));
+    let answer = request.body(body.to_owned()).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+}
+
+fn managed() -> Relay {
+    Relay { admin_pubkeys: vec![Pubkey(key(7).public_key())], ..config() }
+}
+
+#[tokio::test]
+async fn only_an_administrator_manages_and_each_event_vouches_once() {
+    let house = House::with(managed()).await;
+    let body = r#"{"method":"supportedmethods","params":[]}"#;
+    assert_eq!(call(&house, None, body).await.0, 401);
+    assert_eq!(call(&house, Some(vouch(7, "other", 0)), body).await.0, 401);
+    assert_eq!(call(&house, Some(vouch(7, body, 61)), body).await.0, 401);
+    assert_eq!(call(&house, Some(vouch(1, body, 0)), body).await.0, 403);
+    let header = vouch(7, body, 1);
+    let (status, answer) = call(&house, Some(header.clone()), body).await;
+    assert!(status == 200 && answer["result"].as_array().unwrap().contains(&json!("banpubkey")), "{answer}");
+    assert_eq!(call(&house, Some(header), body).await.0, 401);
+    let plain = client().post(house.url("/")).body(body).send().await.unwrap();
+    assert_eq!(plain.status(), 415);
+}
+
+#[tokio::test]
+async fn what_administrators_change_holds_at_once_and_after_a_restart() {
+    let house = House::with(managed()).await;
+    let (mut writer, _) = crate::client::Client::greeted(&house).await;
+    let banned = event(3, 1, &[], "to be removed");
+    writer.told(&banned).await;
+    let change = async |body: &str| call(&house, Some(vouch(7, body, 0)), body).await;
+    let key = key(3).public_key();
+    let (status, answer) = change(&format!(r#"{{"method":"banpubkey","params":["{key}","noise"]}}"#)).await;
+    assert_eq!((status, answer), (200, json!({ "result": true })));
+    assert_eq!(change(r#"{"method":"changerelayname","params":["Renamed"]}"#).await.0, 200);
+    assert_eq!(change(r#"{"method":"blockip","params":["nowhere"]}"#).await.1["error"], "not an address or a network");
+    assert_eq!(change(r#"{"method":"dance","params":[]}"#).await.0, 200);
+    let document: Value = get(&house, "/", "application/nostr+json").await.json().await.unwrap();
+    assert_eq!(document["name"], "Renamed");
+    assert!(document["supported_nips"].as_array().unwrap().contains(&json!(86)));
+    let told = writer.told(&event(3, 1, &[], "again")).await;
+    assert!(told.contains("blocked: "), "{told}");
+    let (_, listed) = change(r#"{"method":"listbannedpubkeys","params":[]}"#).await;
+    assert_eq!(listed["result"], json!([{ "pubkey": key.to_string(), "reason": "noise" }]));
+    assert!(nexus_relay::ports::StorageAdapter::get_event(house.relay.storage(), &banned.id).await.unwrap().is_none());
+}
