@@ -22,10 +22,10 @@ pub(crate) const fn ordered(score: f64) -> i64 {
     score.to_bits().cast_signed()
 }
 
-/// A trust score as a whole number, so that sums don't depend on the order of their parts.
+/// A trust score as a whole number, so that sums don't depend on the order of their parts. Scores add up to 1;
+/// even if they were 1 each, the sum over 18,000 users would fit.
 pub(crate) fn trust_units(trust: f64) -> u64 {
-    // Casting saturates: a score is at most 1, and 10^18 fits.
-    (trust.clamp(0.0, 1.0) * 1e18) as u64
+    (trust.clamp(0.0, 1.0) * 1e15) as u64
 }
 
 /// Where a preview of a ranking of `length` entries begins.

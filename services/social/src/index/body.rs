@@ -1,10 +1,13 @@
 //! What is kept of each user, post and label beyond the facts that orders look at.
 
-use super::{links::Links, sorted::Sorted};
-use crate::row::{ContentHash, UserRow};
+use super::{groups::Groups, links::Links, rungs::Rung, sorted::Sorted, starters::Starters};
+use crate::{
+    query::Order,
+    row::{ContentHash, UserRow},
+};
 use hashbrown::HashMap;
-use nexus_pubky::HashId;
-use std::sync::Arc;
+use nexus_pubky::{HashId, PubkyId};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A user.
 #[derive(Clone, Debug, Default)]
@@ -25,9 +28,35 @@ pub(super) struct User {
     pub(super) roots: Sorted<u32>,
     /// Replies, by time.
     pub(super) replies: Sorted<u32>,
+    /// Posts that are not replies, by engagement.
+    pub(super) engaging: Sorted<u32>,
+    /// Own posts that carry a label, known or not.
+    pub(super) labelled: Sorted<Labelled>,
     /// Tags placed on posts.
     pub(super) uses: Sorted<Use>,
+    /// Tags placed on profiles.
+    pub(super) vouched: Sorted<Labelled>,
     pub(super) bookmarks: Option<Box<Bookmarks>>,
+    /// How often the user is named where only the other end knows: by posts, mentions, mutes and resources.
+    pub(super) named: u32,
+}
+
+/// A label on a post or user, in the list of the author or tagger: by label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Labelled {
+    pub(super) label: u32,
+    /// The post or user.
+    pub(super) thing: u32,
+}
+
+/// The part of a list that is about one label.
+pub(super) fn with_label(list: &Sorted<Labelled>, label: u32, order: Order) -> impl Iterator<Item = u32> + '_ {
+    let is_before = |entry: &Labelled| match order {
+        Order::Ascending => entry.label < label,
+        Order::Descending => entry.label <= label,
+    };
+    let part = list.walk(list.place(is_before), order).take_while(move |entry| entry.label == label);
+    part.map(|entry| entry.thing)
 }
 
 /// A tag on a post, in its tagger's list: by label, then time.
@@ -66,50 +95,15 @@ pub(super) struct Bookmarks {
     pub(super) list: Links,
     /// Each one's record and time.
     pub(super) records: HashMap<u32, (HashId, i64)>,
+    /// How many of them are collections.
+    pub(super) collections: u32,
 }
 
-/// The labels on something, by dense id.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Groups(pub(super) Vec<Group>);
-
-/// One label on something, and who put it there.
-#[derive(Clone, Debug)]
-pub(super) struct Group {
-    pub(super) label: u32,
-    pub(super) taggers: Links,
-}
-
-impl Groups {
-    pub(super) fn get(&self, label: u32) -> Option<&Group> {
-        let found = self.0.binary_search_by_key(&label, |group| group.label).ok()?;
-        self.0.get(found)
-    }
-
-    /// The taggers of a label, which is added if it isn't there.
-    pub(super) fn entry(&mut self, label: u32) -> &mut Links {
-        let place = self.0.binary_search_by_key(&label, |group| group.label).unwrap_or_else(|place| {
-            self.0.insert(place, Group { label, taggers: Links::default() });
-            place
-        });
-        &mut self.0[place].taggers
-    }
-
-    /// Takes a label out.
-    pub(super) fn remove(&mut self, label: u32) {
-        if let Ok(found) = self.0.binary_search_by_key(&label, |group| group.label) {
-            self.0.remove(found);
-        }
-    }
-
-    /// The number of distinct labels.
-    pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
-    }
-
-    /// The number of tags.
-    pub(super) fn tags(&self) -> u32 {
-        self.0.iter().map(|group| group.taggers.count()).sum()
-    }
+/// Somebody who keeps a post, in the list of all of them: by post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Keeper {
+    pub(super) post: u32,
+    pub(super) user: u32,
 }
 
 /// A post.
@@ -121,6 +115,8 @@ pub(super) struct Post {
     pub(super) rare: Option<Box<Rare>>,
     pub(super) ties: Option<Box<Ties>>,
     pub(super) tags: Groups,
+    /// How often the post is named where only the other end knows: by bookmarks, collections and URIs of parents.
+    pub(super) named: u32,
 }
 
 /// The URI that a post replies to.
@@ -159,6 +155,13 @@ pub(super) struct Ties {
     pub(super) reposts: Links,
 }
 
+impl Ties {
+    pub(super) fn is_empty(&self) -> bool {
+        let all = [&self.replied, &self.reposted, &self.mentioned, &self.replies, &self.reposts];
+        all.into_iter().all(|links| links.len() == 0)
+    }
+}
+
 impl Post {
     /// A kind of edge, if there are any.
     pub(super) fn tie(&self, kind: impl Fn(&Ties) -> &Links) -> Option<&Links> {
@@ -177,8 +180,12 @@ pub(super) struct LabelBody {
     pub(super) tags: u32,
     /// Posts that carry it, by the time of the post.
     pub(super) posts: Sorted<u32>,
+    /// The same posts, by engagement.
+    pub(super) rungs: Sorted<Rung>,
     /// Who used it on posts, by their latest use.
     pub(super) taggers: Links,
     /// Users whose profile carries it, by number of taggers, then key.
-    pub(super) users: std::collections::BTreeSet<(u32, nexus_pubky::PubkyId)>,
+    pub(super) users: BTreeSet<(u32, PubkyId)>,
+    /// Whom it recommends to newcomers.
+    pub(super) starters: Starters,
 }

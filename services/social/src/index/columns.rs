@@ -62,6 +62,8 @@ pub(super) struct PostFacts {
     pub(super) time: i64,
     /// Tags, replies and reposts.
     pub(super) engagement: u32,
+    /// Where labels keep it by engagement, see [`rung`](super::rungs::step_to).
+    pub(super) rung: u8,
 }
 
 /// How many posts carry a label, by the label's latest use on each: in the windows, and ever.
@@ -79,6 +81,16 @@ pub(super) struct Columns {
     post_ids: HashTable<u32>,
     label_ids: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// Dense ids that were given back.
+    free: Free,
+}
+
+/// Dense ids to be given again before new ones are made.
+#[derive(Clone, Debug, Default)]
+struct Free {
+    users: Vec<u32>,
+    posts: Vec<u32>,
+    labels: Vec<u32>,
 }
 
 /// The place of a dense id in a column.
@@ -86,9 +98,14 @@ pub(super) const fn at(id: u32) -> usize {
     id as usize
 }
 
-/// The next dense id of a column.
-fn next<T>(column: &[T]) -> u32 {
-    u32::try_from(column.len()).expect("fewer than 2^32 of a kind fit in memory")
+/// The newest dense id of a column.
+fn last<T>(column: &[T]) -> u32 {
+    u32::try_from(column.len() - 1).expect("fewer than 2^32 of a kind fit in memory")
+}
+
+/// Takes a dense id out of a table. False if it wasn't in use.
+fn forget(ids: &mut HashTable<u32>, hash: u64, id: u32) -> bool {
+    ids.find_entry(hash, |other| *other == id).map(|entry| entry.remove().0).is_ok()
 }
 
 impl Columns {
@@ -101,9 +118,15 @@ impl Columns {
         if let Some(known) = self.user(id) {
             return (known, false);
         }
-        let new = next(&self.users);
-        self.users.push(*id);
-        self.standing.push(Standing::default());
+        let new = match self.free.users.pop() {
+            Some(old) => old,
+            None => {
+                self.users.push(*id);
+                self.standing.push(Standing::default());
+                last(&self.users)
+            }
+        };
+        self.users[at(new)] = *id;
         let (users, hasher) = (&self.users, &self.hasher);
         self.user_ids.insert_unique(hasher.hash_one(id), new, |other| hasher.hash_one(users[at(*other)]));
         (new, true)
@@ -123,8 +146,15 @@ impl Columns {
         if let Some(known) = self.post_of(author, id) {
             return (known, false);
         }
-        let new = next(&self.posts);
-        self.posts.push(PostFacts { id, kind: 0, is_reply: false, known: false, author, time: 0, engagement: 0 });
+        let facts = PostFacts { id, kind: 0, is_reply: false, known: false, author, time: 0, engagement: 0, rung: 0 };
+        let new = match self.free.posts.pop() {
+            Some(old) => old,
+            None => {
+                self.posts.push(facts);
+                last(&self.posts)
+            }
+        };
+        self.posts[at(new)] = facts;
         let (posts, hasher) = (&self.posts, &self.hasher);
         let hash = |other: &u32| hasher.hash_one((posts[at(*other)].author, posts[at(*other)].id));
         self.post_ids.insert_unique(hasher.hash_one((author, id)), new, hash);
@@ -140,13 +170,53 @@ impl Columns {
         if let Some(known) = self.label(label.as_str()) {
             return (known, false);
         }
-        let new = next(&self.labels);
-        self.labels.push(label.clone());
-        self.heat.push(Heat::default());
+        let new = match self.free.labels.pop() {
+            Some(old) => old,
+            None => {
+                self.labels.push(label.clone());
+                self.heat.push(Heat::default());
+                last(&self.labels)
+            }
+        };
+        self.labels[at(new)] = label.clone();
+        self.heat[at(new)] = Heat::default();
         let (labels, hasher) = (&self.labels, &self.hasher);
         let hash = |other: &u32| hasher.hash_one(labels[at(*other)].as_str());
         self.label_ids.insert_unique(hasher.hash_one(label.as_str()), new, hash);
         (new, true)
+    }
+
+    /// Lets the id of a user be given to another. False if it isn't in use.
+    pub(super) fn free_user(&mut self, user: u32) -> bool {
+        let was_used = forget(&mut self.user_ids, self.hasher.hash_one(self.users[at(user)]), user);
+        self.free.users.extend(was_used.then_some(user));
+        self.standing[at(user)] = Standing::default();
+        was_used
+    }
+
+    /// Lets the id of a post be given to another. False if it isn't in use.
+    pub(super) fn free_post(&mut self, post: u32) -> bool {
+        let facts = &self.posts[at(post)];
+        let was_used = forget(&mut self.post_ids, self.hasher.hash_one((facts.author, facts.id)), post);
+        self.free.posts.extend(was_used.then_some(post));
+        was_used
+    }
+
+    /// Lets the id of a label be given to another. False if it isn't in use.
+    pub(super) fn free_label(&mut self, label: u32) -> bool {
+        let was_used = forget(&mut self.label_ids, self.hasher.hash_one(self.labels[at(label)].as_str()), label);
+        self.free.labels.extend(was_used.then_some(label));
+        was_used
+    }
+
+    /// How many users, posts and labels have an id.
+    pub(super) fn in_use(&self) -> [usize; 3] {
+        [self.user_ids.len(), self.post_ids.len(), self.label_ids.len()]
+    }
+
+    /// How many ids of users, posts and labels were ever made.
+    pub(super) fn made(&self) -> [usize; 3] {
+        [self.users.len(), self.posts.len(), self.labels.len()]
     }
 
     pub(super) fn key(&self, post: u32) -> PostKey {

@@ -4,7 +4,7 @@
 
 use super::{
     Index,
-    body::{Use, order_time, time_of},
+    body::{Tagging, Use, order_time, time_of},
     columns::{EVER, INFLUENCE, at},
     links::Link,
     reach::Around,
@@ -103,15 +103,10 @@ impl Index {
             return Box::new(ranked.map(move |user| (user, score(INFLUENCE, user))));
         };
         let difference = self.difference(window, timeframe.start(now).millis());
-        let influence = |user: u32| {
-            let standing = &self.columns.standing[at(user)];
-            let active = difference.of(|b| &b.users, user, standing.active[window]);
-            if standing.shown { score::influence(active, standing.followers) } else { 0.0 }
-        };
+        let influence = |user: u32| self.influence(user, window, &difference);
         let changed = difference.between().users.keys().map(|user| (*user, influence(*user)));
         let mut changed: Vec<_> = changed.filter(|(_, score)| *score > 0.0).collect();
-        let order =
-            |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then_with(|| self.columns.compare_users(b.0, a.0));
+        let order = |a: &(u32, f64), b: &(u32, f64)| self.compare_influence(a, b);
         changed.sort_unstable_by(order);
         let rank = INFLUENCE + 1 + window;
         let unchanged = self.ranks.users[rank].iter(Order::Descending);
@@ -120,30 +115,91 @@ impl Index {
         Box::new(Merged::new(changed.into_iter(), scored, order))
     }
 
+    fn influence(&self, user: u32, window: usize, difference: &Difference) -> f64 {
+        let standing = &self.columns.standing[at(user)];
+        let active = difference.of(|b| &b.users, user, standing.active[window]);
+        if standing.shown { score::influence(active, standing.followers) } else { 0.0 }
+    }
+
+    /// Highest first; equal scores by key, last one first.
+    fn compare_influence(&self, a: &(u32, f64), b: &(u32, f64)) -> Ordering {
+        b.1.total_cmp(&a.1).then_with(|| self.columns.compare_users(b.0, a.0))
+    }
+
+    /// Some users in the order of [`influencers`](Self::influencers); those without influence are left out.
+    pub(super) fn ranked_influencers(&self, users: Vec<u32>, timeframe: Timeframe, now: Timestamp) -> Vec<(u32, f64)> {
+        let mut scored: Vec<(u32, f64)> = match window(timeframe) {
+            Some(window) => {
+                let difference = self.difference(window, timeframe.start(now).millis());
+                let scored = users.into_iter().map(|user| (user, self.influence(user, window, &difference)));
+                scored.filter(|(_, score)| *score > 0.0).collect()
+            }
+            None => {
+                let score = |user: u32| self.columns.standing[at(user)].score(INFLUENCE);
+                users.into_iter().filter_map(|user| Some((user, score(user)?))).collect()
+            }
+        };
+        scored.sort_unstable_by(|a, b| self.compare_influence(a, b));
+        scored
+    }
+
     pub(super) fn hot(&self, query: &HotTagQuery) -> Vec<HotTag> {
         let Some((user, reach)) = &query.around else { return self.hot_for_all(query) };
         let Some(user) = self.columns.user(user) else { return Vec::new() };
         let mut around = Around::new(self, user, *reach);
         let start = query.timeframe.start(query.now).millis();
-        let mut uses = match around.members(self.effort.find_users) {
-            Some(members) => self.uses_of(&members, start),
-            None => self.hottest_around(&mut around, query, start),
-        };
-        let label = |id: u32| &self.columns.labels[at(id)];
-        uses.sort_unstable_by(|(a, x), (b, y)| {
-            y.posts.len().cmp(&x.posts.len()).then_with(|| label(*b).cmp(label(*a)))
-        });
-        let page = uses.into_iter().skip(query.page.skip).take(query.page.limit);
-        page.map(|(label, uses)| self.hot_tag(label, uses, query.taggers)).collect()
+        let members = around.members(8 * self.effort.find_users);
+        let log = &self.ranks.log;
+        let lately = log.place(|tagging| time_of(tagging.time) < start);
+        let logged = log.count_after(lately);
+        if let Some(members) = members.filter(|members| self.uses_by(members, start) <= logged) {
+            return self.hot_among(self.uses_of(&members, start), query);
+        }
+        around.settle();
+        if logged <= 64 * self.effort.find_users {
+            let taggings = log.walk(lately, Order::Ascending);
+            return self.hot_among(taggings.filter(|tagging| around.contains(tagging.tagger)).collect(), query);
+        }
+        self.hottest_around(&mut around, query, start)
     }
 
-    fn hot_tag(&self, label: u32, mut uses: LabelUse, taggers: usize) -> HotTag {
-        uses.taggers.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| self.columns.compare_users(b.1, a.1)));
+    /// The labels with most posts among some taggings.
+    fn hot_among(&self, taggings: Vec<Tagging>, query: &HotTagQuery) -> Vec<HotTag> {
+        let mut posts: Vec<(u32, u32)> = taggings.iter().map(|tagging| (tagging.label, tagging.post)).collect();
+        posts.sort_unstable();
+        posts.dedup();
+        let labels = posts.chunk_by(|a, b| a.0 == b.0);
+        let mut counts: Vec<(u32, usize)> = labels.map(|posts| (posts[0].0, posts.len())).collect();
+        self.sort_by_posts(&mut counts, |(label, posts)| (*label, *posts));
+        let page: Vec<_> = counts.into_iter().skip(query.page.skip).take(query.page.limit).collect();
+        let mut taggers: HashMap<(u32, u32), i64> = HashMap::new();
+        for tagging in taggings.iter().filter(|tagging| page.iter().any(|(label, _)| *label == tagging.label)) {
+            let latest = taggers.entry((tagging.label, tagging.tagger)).or_insert(i64::MIN);
+            *latest = time_of(tagging.time).max(*latest);
+        }
+        let of_label = |wanted: u32| {
+            let of_label = taggers.iter().filter(move |((label, _), _)| *label == wanted);
+            of_label.map(|((_, tagger), time)| (*time, *tagger)).collect()
+        };
+        page.into_iter().map(|(label, posts)| self.hot_tag(label, posts, of_label(label), query.taggers)).collect()
+    }
+
+    /// Most posts first; equal numbers by label, last one first.
+    fn sort_by_posts<T>(&self, list: &mut [T], place: impl Fn(&T) -> (u32, usize)) {
+        let label = |id: u32| &self.columns.labels[at(id)];
+        list.sort_unstable_by(|a, b| {
+            let ((a, x), (b, y)) = (place(a), place(b));
+            y.cmp(&x).then_with(|| label(b).cmp(label(a)))
+        });
+    }
+
+    fn hot_tag(&self, label: u32, posts: usize, mut taggers: Vec<(i64, u32)>, shown: usize) -> HotTag {
+        taggers.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| self.columns.compare_users(b.1, a.1)));
         HotTag {
             label: self.columns.labels[at(label)].to_string(),
-            taggers_id: self.ids(uses.taggers.iter().take(taggers).map(|(_, user)| *user)),
-            tagged_count: uses.posts.len() as u64,
-            taggers_count: uses.taggers.len(),
+            taggers_id: self.ids(taggers.iter().take(shown).map(|(_, user)| *user)),
+            tagged_count: posts as u64,
+            taggers_count: taggers.len(),
         }
     }
 
@@ -163,26 +219,31 @@ impl Index {
         .collect()
     }
 
-    /// Every label that some users used since `start`.
-    fn uses_of(&self, users: &[u32], start: i64) -> Vec<(u32, LabelUse)> {
-        let mut labels: HashMap<u32, LabelUse> = HashMap::new();
-        for user in users {
-            let uses = self.users[at(*user)].uses.iter(Order::Ascending);
-            for entry in uses.filter(|entry| time_of(entry.time) >= start) {
-                let label = labels.entry(entry.label).or_default();
-                label.posts.insert(entry.post);
-                // A user's uses of a label are in the order of time: the last one is the latest.
-                match label.taggers.last_mut().filter(|(_, tagger)| tagger == user) {
-                    Some(latest) => latest.0 = time_of(entry.time),
-                    None => label.taggers.push((time_of(entry.time), *user)),
-                }
-            }
-        }
-        labels.into_iter().collect()
+    /// False for users who did nothing on posts since `start`, as far as the kept windows tell.
+    fn may_be_active(&self, user: u32, start: i64) -> bool {
+        let windows = self.ranks.starts.iter().zip(self.columns.standing[at(user)].active);
+        windows.into_iter().all(|(kept, active)| *kept > start || active > 0)
+    }
+
+    /// How many uses of labels have to be looked at to know those since `start`.
+    fn uses_by(&self, users: &[u32], start: i64) -> usize {
+        let active = users.iter().filter(|user| self.may_be_active(**user, start));
+        active.map(|user| self.users[at(*user)].uses.len()).sum()
+    }
+
+    /// Every use of a label by some users since `start`.
+    fn uses_of(&self, users: &[u32], start: i64) -> Vec<Tagging> {
+        let active = users.iter().filter(|user| self.may_be_active(**user, start));
+        let uses = active.flat_map(|user| {
+            let lately = self.users[at(*user)].uses.iter(Order::Ascending);
+            let lately = lately.filter(|entry| time_of(entry.time) >= start);
+            lately.map(|Use { label, time, post }| Tagging { time, post, label, tagger: *user })
+        });
+        uses.collect()
     }
 
     /// The labels most used by users around one, found by going through everybody's until no other can have more.
-    fn hottest_around(&self, around: &mut Around<'_>, query: &HotTagQuery, start: i64) -> Vec<(u32, LabelUse)> {
+    fn hottest_around(&self, around: &mut Around<'_>, query: &HotTagQuery, start: i64) -> Vec<HotTag> {
         let wanted = query.page.skip.saturating_add(query.page.limit);
         let mut best = BinaryHeap::new();
         let mut found = Vec::new();
@@ -199,7 +260,9 @@ impl Index {
                 best.pop();
             }
         }
-        found
+        self.sort_by_posts(&mut found, |(label, uses)| (*label, uses.posts.len()));
+        let page = found.into_iter().skip(query.page.skip).take(query.page.limit);
+        page.map(|(label, uses)| self.hot_tag(label, uses.posts.len(), uses.taggers, query.taggers)).collect()
     }
 
     fn uses_around(&self, label: u32, around: &mut Around<'_>, start: i64) -> LabelUse {

@@ -52,14 +52,10 @@ impl Index {
         }
     }
 
-    /// Bookmarks of posts that are not collections now. The kind of a kept post may change at any time.
+    /// Bookmarks of posts that are not collections now.
     fn count_bookmarks(&self, user: u32) -> u32 {
-        let Some(kept) = &self.users[at(user)].bookmarks else { return 0 };
-        let collections = match kept.list.members() {
-            Some(posts) => usize::try_from(posts.intersection_len(&self.collections)).unwrap_or(usize::MAX),
-            None => kept.list.ids().filter(|post| self.collections.contains(*post)).count(),
-        };
-        u32::try_from(kept.list.len().saturating_sub(collections)).unwrap_or(u32::MAX)
+        let kept = self.users[at(user)].bookmarks.as_deref();
+        kept.map_or(0, |kept| kept.list.count().saturating_sub(kept.collections))
     }
 
     pub(super) fn view_user(&self, user: u32, viewer: Option<&PubkyId>, depth: Option<Depth>) -> Option<UserView> {

@@ -2,8 +2,8 @@
 
 use super::{
     Index,
-    body::{Group, Groups},
     columns::at,
+    groups::{Group, Groups},
     reach::Around,
 };
 use crate::{
@@ -34,18 +34,13 @@ impl Index {
 
     fn all_tags(&self, groups: &Groups, window: TagWindow, viewer: Option<&PubkyId>) -> Vec<TagDetails> {
         let viewer = viewer.and_then(|viewer| self.columns.user(viewer));
-        let mut list: Vec<&Group> = groups.0.iter().collect();
-        self.cut(&mut list, window.labels, |a, b| {
-            let label = |group: &Group| &self.columns.labels[at(group.label)];
-            b.taggers.len().cmp(&a.taggers.len()).then_with(|| label(b).cmp(label(a)))
-        });
         let details = |group: &Group| TagDetails {
             label: self.columns.labels[at(group.label)].to_string(),
             taggers: self.ids(group.taggers.ids().take(window.taggers)),
             taggers_count: group.taggers.len(),
             relationship: viewer.is_some_and(|viewer| group.taggers.contains(viewer)),
         };
-        list.into_iter().map(details).collect()
+        groups.top(&self.columns, window.labels).into_iter().map(details).collect()
     }
 
     /// Leaves one page of a list, sorting no more of it than needed.
@@ -70,7 +65,7 @@ impl Index {
                 relationship: group.taggers.contains(viewer),
             })
         };
-        let mut list: Vec<TagDetails> = groups.0.iter().filter_map(trusted).collect();
+        let mut list: Vec<TagDetails> = groups.iter().filter_map(trusted).collect();
         self.cut(&mut list, window.labels, |a, b| {
             b.taggers_count.cmp(&a.taggers_count).then_with(|| a.label.cmp(&b.label))
         });

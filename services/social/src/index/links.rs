@@ -226,12 +226,6 @@ impl Links {
             *self = many.list.last().map_or(Self::None, Self::One);
         }
     }
-
-    pub(super) fn shrink(&mut self) {
-        if let Self::Many(many) = self {
-            many.list.shrink();
-        }
-    }
 }
 
 impl Many {

@@ -10,17 +10,21 @@
 mod body;
 mod columns;
 mod crowd;
+mod groups;
 mod hot;
 mod hydrate;
 mod labels;
 mod links;
 mod load;
+mod order;
 mod people;
 mod published;
 mod ranks;
 mod reach;
 mod read;
 mod resources;
+mod rungs;
+mod slots;
 mod sorted;
 mod starters;
 mod stream;
@@ -30,18 +34,20 @@ mod write;
 
 pub use load::Loader;
 pub use published::Published;
+pub use slots::Slots;
 
 use crate::{
     effects::{Effects, RowChange},
-    row::{Edge, FileKey, FileRow, Label, PostKey},
+    row::{Edge, FileKey, FileRow, Label},
 };
-use body::{LabelBody, Post, User};
+use body::{Keeper, LabelBody, Post, User};
 use columns::Columns;
 use hashbrown::HashMap;
 use nexus_pubky::PubkyId;
 use ranks::Ranks;
 use resources::Resources;
 use roaring::RoaringBitmap;
+use sorted::Sorted;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long the index looks for a cheap way to an answer before it takes another one. Answers don't depend on it.
@@ -76,14 +82,14 @@ pub struct Index {
     effort: Effort,
     /// Known posts that are collections.
     collections: RoaringBitmap,
+    /// Who keeps each post.
+    keepers: Sorted<Keeper>,
     /// Active users by lower-case name.
     names: BTreeMap<Box<str>, BTreeSet<PubkyId>>,
     /// Active users by key.
     keys: BTreeSet<people::KeyText>,
     /// Labels that some tag carries.
     in_use: BTreeSet<Label>,
-    /// True while rows are loaded: what can be sorted once at the end isn't kept in order yet.
-    loading: bool,
 }
 
 impl Index {
@@ -146,33 +152,5 @@ impl Index {
             Edge::Bookmarked(bookmark) => self.remove_bookmark(bookmark),
             Edge::Tagged(tag) => self.remove_tag(tag),
         }
-    }
-
-    /// The dense id of a user, who may be new.
-    fn user_slot(&mut self, id: &PubkyId) -> u32 {
-        let (user, is_new) = self.columns.add_user(id);
-        if is_new {
-            self.users.push(User::default());
-        }
-        user
-    }
-
-    /// The dense id of a post, which may be new.
-    fn post_slot(&mut self, key: &PostKey) -> u32 {
-        let author = self.user_slot(&key.author);
-        let (post, is_new) = self.columns.add_post(author, key.id);
-        if is_new {
-            self.posts.push(Post::default());
-        }
-        post
-    }
-
-    /// The dense id of a label, which may be new.
-    fn label_slot(&mut self, label: &Label) -> u32 {
-        let (slot, is_new) = self.columns.add_label(label);
-        if is_new {
-            self.labels.push(LabelBody::default());
-        }
-        slot
     }
 }

@@ -50,7 +50,7 @@ impl Index {
             UserSource::PostReplies(post) => self.placed(self.repliers(post, &crowd)),
             UserSource::StarterPack { labels, newcomer, timeframe } => {
                 let pack = self.starter_pack(labels, *newcomer, timeframe.start(query.now).millis());
-                crowd.of(Order::Ascending, pack.into_iter().zip(0..))
+                crowd.of(Order::Ascending, pack.zip(0..))
             }
         }
     }
@@ -73,12 +73,14 @@ impl Index {
     ) -> Vec<RankedUser> {
         let around = around.filter(|_| timeframe != Timeframe::AllTime);
         let crowd = self.crowd(query);
-        let mut ranked = self.influencers(timeframe, query.now);
-        if let Some((user, reach)) = around {
-            let Some(user) = self.columns.user(&user) else { return Vec::new() };
-            let mut around = Around::new(self, user, reach);
-            ranked = Box::new(ranked.filter(move |(user, _)| around.contains(*user)));
-        }
+        let wanted = if preview { score::PREVIEW_POOL } else { query.page.skip.saturating_add(query.page.limit) };
+        let ranked = match around {
+            None => self.influencers(timeframe, query.now),
+            Some((user, reach)) => {
+                let Some(user) = self.columns.user(&user) else { return Vec::new() };
+                self.influencers_around(Around::new(self, user, reach), timeframe, query.now, wanted)
+            }
+        };
         let ranked = ranked.map(|(user, score)| (user, score::ordered(score)));
         if !preview {
             return crowd.of(Order::Descending, ranked);
@@ -86,6 +88,24 @@ impl Index {
         let pool: Vec<Entry> = ranked.filter(|(user, _)| crowd.admits(*user)).take(score::PREVIEW_POOL).collect();
         let skip = score::preview_start(pool.len(), query.seed);
         self.crowd_at(Page { skip, limit: score::PREVIEW }).of(Order::Descending, pool.into_iter())
+    }
+
+    /// The part of the ranking that is around a user. Where many are, `wanted` are met soon; few are named and
+    /// ranked among themselves.
+    fn influencers_around<'a>(
+        &'a self,
+        mut around: Around<'a>,
+        timeframe: Timeframe,
+        now: Timestamp,
+        wanted: usize,
+    ) -> Box<dyn Iterator<Item = (u32, f64)> + 'a> {
+        let first = self.influencers(timeframe, now).take(self.effort.trial);
+        let met = first.filter(|(user, _)| around.contains(*user)).count();
+        let members = if met < wanted { around.members(self.effort.find_users) } else { None };
+        match members {
+            Some(members) => Box::new(self.ranked_influencers(members, timeframe, now).into_iter()),
+            None => Box::new(self.influencers(timeframe, now).filter(move |(user, _)| around.contains(*user))),
+        }
     }
 
     /// Some of those near a user who have most followers.
@@ -196,9 +216,14 @@ impl Index {
 
     /// Who follows whom, copied.
     pub(crate) fn follow_graph(&self) -> FollowGraph {
+        // Ids that are free at the moment have a key that another may have by now: they are left out.
+        let mut places = HashMap::new();
+        let in_use = |(user, id): &(u32, &PubkyId)| self.columns.user(id) == Some(*user);
+        let users: Vec<(u32, &PubkyId)> = (0u32..).zip(&self.columns.users).filter(in_use).collect();
+        places.extend(users.iter().map(|(user, _)| *user).zip(0u32..));
         let mut graph = FollowGraph::default();
-        for (id, body) in self.columns.users.iter().zip(&self.users) {
-            graph.push(*id, body.following.ids());
+        for (user, id) in users {
+            graph.push(*id, self.users[at(user)].following.ids().map(|user| places[&user]));
         }
         graph
     }

@@ -4,6 +4,7 @@ use super::{
     Index,
     body::Tagging,
     columns::{Columns, KINDS, LENGTHS, PostFacts, Standing, USER_RANKS, WINDOWS, at},
+    rungs::step_to,
     sorted::Sorted,
 };
 
@@ -80,7 +81,7 @@ impl Index {
         let old = self.columns.standing[at(user)];
         let mut new = old;
         change(&mut new);
-        let moves: [bool; USER_RANKS] = std::array::from_fn(|rank| !self.loading && old.score(rank) != new.score(rank));
+        let moves: [bool; USER_RANKS] = std::array::from_fn(|rank| old.score(rank) != new.score(rank));
         for rank in (0..USER_RANKS).filter(|rank| moves[*rank] && old.score(*rank).is_some()) {
             self.ranks.users[rank].remove(|other| self.columns.by_standing(rank, *other, user));
         }
@@ -107,9 +108,10 @@ impl Index {
         let old = self.columns.posts[at(post)];
         let mut new = old;
         change(&mut new);
+        new.rung = step_to(old.rung, new.engagement);
         let place = |facts: &PostFacts| facts.known.then_some((facts.kind, facts.is_reply, facts.time));
         let (moves, regards) = (place(&old) != place(&new), old.engagement != new.engagement);
-        if self.loading || !(moves || regards) {
+        if !(moves || regards) {
             self.columns.posts[at(post)] = new;
             return;
         }
@@ -127,6 +129,7 @@ impl Index {
         if retimed {
             self.relabel_post(post);
         }
+        self.climb(post, old.rung, new.rung);
         if moves {
             self.count_post(&old, &new);
         }
@@ -134,10 +137,13 @@ impl Index {
 
     fn unlist_post(&mut self, post: u32, moves: bool) {
         self.ranks.remove_post(&self.columns, post, PostList::Engagement);
+        let facts = self.columns.posts[at(post)];
+        let author = &mut self.users[at(facts.author)];
+        if !facts.is_reply {
+            author.engaging.remove(|other| self.columns.by_engagement(*other, post));
+        }
         if moves {
             self.ranks.remove_post(&self.columns, post, PostList::Time);
-            let facts = self.columns.posts[at(post)];
-            let author = &mut self.users[at(facts.author)];
             let list = if facts.is_reply { &mut author.replies } else { &mut author.roots };
             list.remove(|other| self.columns.by_time(*other, post));
         }
@@ -145,23 +151,26 @@ impl Index {
 
     fn list_post(&mut self, post: u32, moves: bool) {
         self.ranks.insert_post(&self.columns, post, PostList::Engagement);
+        let facts = self.columns.posts[at(post)];
+        let author = &mut self.users[at(facts.author)];
+        if !facts.is_reply {
+            author.engaging.insert(post, |other| self.columns.by_engagement(*other, post));
+        }
         if moves {
             self.ranks.insert_post(&self.columns, post, PostList::Time);
-            let facts = self.columns.posts[at(post)];
-            let author = &mut self.users[at(facts.author)];
             let list = if facts.is_reply { &mut author.replies } else { &mut author.roots };
             list.insert(post, |other| self.columns.by_time(*other, post));
         }
     }
 
     fn unlabel_post(&mut self, post: u32) {
-        for group in &self.posts[at(post)].tags.0 {
+        for group in self.posts[at(post)].tags.iter() {
             self.labels[at(group.label)].posts.remove(|other| self.columns.by_time(*other, post));
         }
     }
 
     fn relabel_post(&mut self, post: u32) {
-        for group in &self.posts[at(post)].tags.0 {
+        for group in self.posts[at(post)].tags.iter() {
             self.labels[at(group.label)].posts.insert(post, |other| self.columns.by_time(*other, post));
         }
     }
@@ -182,7 +191,7 @@ impl Index {
 
     /// Moves the windows along when time has gone on.
     pub(super) fn observe(&mut self, time: i64) {
-        if self.loading || time < self.ranks.newest.saturating_add(STEP) {
+        if time < self.ranks.newest.saturating_add(STEP) {
             return;
         }
         self.ranks.newest = time;

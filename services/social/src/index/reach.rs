@@ -16,6 +16,8 @@ pub(super) struct Around<'a> {
     reach: Reach,
     /// Users within one step less than asked for; only for two and three steps.
     near: RoaringBitmap,
+    /// Users within two steps, once they are named.
+    far: Option<RoaringBitmap>,
     known: HashMap<u32, bool>,
 }
 
@@ -24,16 +26,10 @@ impl<'a> Around<'a> {
         let following = &index.users[at(user)].following;
         let near = match reach {
             Reach::Wot(Depth::TWO) => bitmap(following),
-            Reach::Wot(Depth::THREE) => following.ids().fold(bitmap(following), |mut near, id| {
-                match index.users[at(id)].following.members() {
-                    Some(members) => near |= members,
-                    None => near.extend(index.users[at(id)].following.ids()),
-                }
-                near
-            }),
+            Reach::Wot(Depth::THREE) => following.ids().fold(bitmap(following), |near, id| joined(index, near, id)),
             _ => RoaringBitmap::new(),
         };
-        Self { index, user, reach, near, known: HashMap::new() }
+        Self { index, user, reach, near, far: None, known: HashMap::new() }
     }
 
     /// True if `other` is around the user. The user is not.
@@ -51,6 +47,9 @@ impl<'a> Around<'a> {
     }
 
     fn is_near(&mut self, other: u32) -> bool {
+        if let Some(far) = &self.far {
+            return far.contains(other);
+        }
         let (near, users) = (&self.near, &self.index.users);
         *self.known.entry(other).or_insert_with(|| near.contains(other) || meets(&users[at(other)].followers, near))
     }
@@ -71,6 +70,14 @@ impl<'a> Around<'a> {
         Some(members)
     }
 
+    /// Names everybody within two steps, when so many are to be tested that it is worth it: one step more is never
+    /// named. Lists of follows that have bitmaps are joined at once.
+    pub(super) fn settle(&mut self) {
+        if self.reach == Reach::Wot(Depth::TWO) && self.far.is_none() {
+            self.far = Some(self.near.iter().fold(self.near.clone(), |all, id| joined(self.index, all, id)));
+        }
+    }
+
     fn next_step(&self, limit: usize) -> Option<Vec<u32>> {
         let mut steps = 0;
         let mut all = self.near.clone();
@@ -84,6 +91,16 @@ impl<'a> Around<'a> {
         }
         Some(all.iter().collect())
     }
+}
+
+/// The set and all whom a user follows.
+fn joined(index: &Index, mut set: RoaringBitmap, user: u32) -> RoaringBitmap {
+    let following = &index.users[at(user)].following;
+    match following.members() {
+        Some(members) => set |= members,
+        None => set.extend(following.ids()),
+    }
+    set
 }
 
 fn within(links: &Links, limit: usize) -> Option<Vec<u32>> {

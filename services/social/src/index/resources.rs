@@ -31,8 +31,53 @@ pub(super) struct Resources {
     slots: HashMap<ResourceId, u32>,
     ids: Vec<ResourceId>,
     bodies: Vec<Body>,
-    apps: HashMap<Arc<str>, u32>,
+    free: Vec<u32>,
+    apps: Apps,
     lists: HashMap<Scope, List>,
+}
+
+/// The apps through which something is tagged.
+#[derive(Clone, Debug, Default)]
+struct Apps {
+    slots: HashMap<Arc<str>, u32>,
+    /// Each one's name and number of tags.
+    known: Vec<(Arc<str>, u32)>,
+    free: Vec<u32>,
+}
+
+impl Apps {
+    fn get(&self, name: &str) -> Option<u32> {
+        self.slots.get(name).copied()
+    }
+
+    fn slot(&mut self, name: &str) -> u32 {
+        if let Some(known) = self.get(name) {
+            return known;
+        }
+        let name: Arc<str> = name.into();
+        let new = self.free.pop().unwrap_or_else(|| {
+            self.known.push((Arc::clone(&name), 0));
+            u32::try_from(self.known.len() - 1).expect("fewer than 2^32 apps fit in memory")
+        });
+        self.known[at(new)] = (Arc::clone(&name), 0);
+        self.slots.insert(name, new);
+        new
+    }
+
+    /// Counts a tag that came.
+    fn gain(&mut self, app: u32) {
+        self.known[at(app)].1 += 1;
+    }
+
+    /// Counts a tag that went. An app without tags is forgotten.
+    fn lose(&mut self, app: u32) {
+        let (name, tags) = &mut self.known[at(app)];
+        *tags -= 1;
+        if *tags == 0 {
+            self.slots.remove(name);
+            self.free.push(app);
+        }
+    }
 }
 
 /// A resource.
@@ -100,20 +145,33 @@ impl Resources {
         if let Some(known) = self.slots.get(id) {
             return *known;
         }
-        let new = u32::try_from(self.ids.len()).expect("fewer than 2^32 resources fit in memory");
-        self.ids.push(*id);
-        self.bodies.push(Body::default());
+        let new = self.free.pop().unwrap_or_else(|| {
+            self.ids.push(*id);
+            self.bodies.push(Body::default());
+            u32::try_from(self.ids.len() - 1).expect("fewer than 2^32 resources fit in memory")
+        });
+        self.ids[at(new)] = *id;
         self.slots.insert(*id, new);
         new
     }
 
-    fn app_slot(&mut self, app: &str) -> u32 {
-        if let Some(known) = self.apps.get(app) {
-            return *known;
+    /// Gives a resource's id back if nothing speaks of it.
+    fn drop_slot(&mut self, id: &ResourceId, slot: u32) {
+        let body = &mut self.bodies[at(slot)];
+        if body.row.is_none() && body.tags.is_empty() && self.slots.remove(id).is_some() {
+            *body = Body::default();
+            self.free.push(slot);
         }
-        let new = u32::try_from(self.apps.len()).expect("fewer than 2^32 apps fit in memory");
-        self.apps.insert(app.into(), new);
-        new
+    }
+
+    /// How many resources have an id.
+    pub(super) fn in_use(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many ids were ever made.
+    pub(super) const fn made(&self) -> usize {
+        self.ids.len()
     }
 
     fn body(&self, id: &ResourceId) -> Option<&Body> {
@@ -126,15 +184,19 @@ impl Resources {
     }
 
     pub(super) fn remove(&mut self, id: &ResourceId) {
-        if let Some(slot) = self.slots.get(id) {
-            self.bodies[at(*slot)].row = None;
+        if let Some(slot) = self.slots.get(id).copied() {
+            self.bodies[at(slot)].row = None;
+            self.drop_slot(id, slot);
         }
     }
 
     /// Adds a tag, or moves it to another time. True if it is new.
     pub(super) fn tag(&mut self, id: &ResourceId, tagger: u32, label: u32, app: &str, time: i64) -> bool {
-        let (resource, app) = (self.slot(id), self.app_slot(app));
+        let (resource, app) = (self.slot(id), self.apps.slot(app));
         let old = self.bodies[at(resource)].tags.insert((label, tagger, app), time);
+        if old.is_none() {
+            self.apps.gain(app);
+        }
         if old != Some(time) {
             for scope in [(ANY, ANY), (app, ANY), (ANY, label), (app, label)] {
                 self.change(resource, scope, |sum| {
@@ -152,7 +214,7 @@ impl Resources {
 
     /// Takes a tag out. True if there was one.
     pub(super) fn untag(&mut self, id: &ResourceId, tagger: u32, label: u32, app: &str) -> bool {
-        let (Some(resource), Some(app)) = (self.slots.get(id).copied(), self.apps.get(app).copied()) else {
+        let (Some(resource), Some(app)) = (self.slots.get(id).copied(), self.apps.get(app)) else {
             return false;
         };
         let Some(time) = self.bodies[at(resource)].tags.remove(&(label, tagger, app)) else { return false };
@@ -167,6 +229,8 @@ impl Resources {
                 }
             });
         }
+        self.apps.lose(app);
+        self.drop_slot(id, resource);
         true
     }
 
@@ -199,7 +263,7 @@ impl Resources {
     /// Resources with their scores, and where to go on.
     fn stream(&self, columns: &Columns, query: &ResourceQuery) -> Option<Vec<(ResourceId, i64)>> {
         let app = match &query.app {
-            Some(app) => *self.apps.get(app)?,
+            Some(app) => self.apps.get(app)?,
             None => ANY,
         };
         let mut labels: Vec<u32> = query.tags.iter().filter_map(|label| columns.label(label.as_str())).collect();

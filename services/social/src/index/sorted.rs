@@ -32,6 +32,8 @@ impl<T: Copy> Sorted<T> {
     /// Takes items that are in order.
     pub(super) fn from_ordered(items: Vec<T>) -> Self {
         if items.len() <= CHUNK {
+            let mut items = items;
+            items.shrink_to_fit();
             return Self::Flat(items);
         }
         let length = items.len();
@@ -116,6 +118,7 @@ impl<T: Copy> Sorted<T> {
         if let Self::Chunked { chunks, .. } = self {
             let is_last = chunk + 1 == chunks.len();
             let tail = chunks[chunk].split_off(if is_last { CHUNK } else { CHUNK / 2 });
+            chunks[chunk].shrink_to(CHUNK + 1);
             chunks.insert(chunk + 1, tail);
         }
     }
@@ -127,16 +130,40 @@ impl<T: Copy> Sorted<T> {
         match self {
             Self::Flat(items) => {
                 items.remove(place.at);
+                give_back(items);
             }
             Self::Chunked { chunks, length } => {
                 chunks[place.chunk].remove(place.at);
                 *length -= 1;
-                if chunks[place.chunk].is_empty() && chunks.len() > 1 {
-                    chunks.remove(place.chunk);
-                }
+                self.join(place.chunk);
             }
         }
         Some(found)
+    }
+
+    /// Joins a chunk that has become short with one beside it, if there is room: a list from which much is taken
+    /// out doesn't keep the memory of what was in it.
+    fn join(&mut self, chunk: usize) {
+        let Self::Chunked { chunks, .. } = self else { return };
+        let short = chunks[chunk].len();
+        if short > CHUNK / 4 {
+            return;
+        }
+        if let [only] = chunks.as_mut_slice() {
+            let mut items = std::mem::take(only);
+            items.shrink_to_fit();
+            *self = Self::Flat(items);
+            return;
+        }
+        let beside = [chunk.checked_sub(1), Some(chunk)].into_iter().flatten();
+        let pairs = beside.filter(|first| first + 1 < chunks.len());
+        let length = |first: usize| chunks[first].len() + chunks[first + 1].len();
+        let smallest = pairs.map(|first| (length(first), first)).min();
+        if let Some((both, first)) = smallest.filter(|(both, _)| short == 0 || *both <= CHUNK / 2) {
+            let tail = chunks.remove(first + 1);
+            chunks[first].extend(tail);
+            chunks[first].shrink_to(both.max(CHUNK / 2));
+        }
     }
 
     /// Items from a place on, in either direction.
@@ -153,32 +180,17 @@ impl<T: Copy> Sorted<T> {
         self.walk(from, order)
     }
 
-    /// Adds an item at the end, whether it belongs there or not: for loading, which sorts later.
-    pub(super) fn push(&mut self, item: T) {
-        match self {
-            Self::Flat(items) => items.push(item),
-            Self::Chunked { chunks, length } => {
-                chunks.last_mut().expect("a chunked list has chunks").push(item);
-                *length += 1;
-            }
-        }
+    /// How many items there is room for.
+    #[cfg(test)]
+    fn room(&self) -> usize {
+        self.chunks().iter().map(Vec::capacity).sum()
     }
+}
 
-    /// Sorts what [`push`](Self::push) added.
-    pub(super) fn sort(&mut self)
-    where
-        T: Ord,
-    {
-        let mut items: Vec<T> = self.iter(Order::Ascending).collect();
-        items.sort_unstable();
-        *self = Self::from_ordered(items);
-    }
-
-    /// Gives back memory that bulk loading left over.
-    pub(super) fn shrink(&mut self) {
-        if let Self::Flat(items) = self {
-            items.shrink_to_fit();
-        }
+/// Gives back what a vector holds in reserve once it is mostly empty.
+pub(super) fn give_back<T>(items: &mut Vec<T>) {
+    if items.capacity() > 16 && items.len() * 4 < items.capacity() {
+        items.shrink_to(items.len() * 2);
     }
 }
 
@@ -241,6 +253,19 @@ mod tests {
             prop_assert_eq!(list.count_after(place), model.range(at..).count());
             let bulk = Sorted::from_ordered(model.iter().copied().collect());
             prop_assert!(bulk.iter(Order::Descending).eq(model.iter().rev().copied()));
+        }
+
+        /// What comes and goes leaves no memory behind, wherever it went.
+        #[test]
+        fn room_follows_the_number_of_items(items in proptest::collection::vec(0u32..100_000, 1..6000), keep in 1usize..200) {
+            let mut list = Sorted::default();
+            let items: std::collections::BTreeSet<_> = items.into_iter().collect();
+            items.iter().for_each(|item| list.insert(*item, |other| other.cmp(item)));
+            for (_, item) in items.iter().enumerate().filter(|(place, _)| !place.is_multiple_of(keep)) {
+                prop_assert_eq!(list.remove(|other| other.cmp(item)), Some(*item));
+            }
+            prop_assert_eq!(list.len(), items.len().div_ceil(keep));
+            prop_assert!(list.room() <= 10 * list.len() + 2 * CHUNK, "{} for {}", list.room(), list.len());
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{
     Index,
-    body::{Tagging, Use, order_time, time_of},
+    body::{Labelled, Tagging, Use, order_time, time_of},
     columns::{EVER, WINDOWS, at},
     links::Link,
     ranks::step,
+    rungs::Rung,
 };
 use crate::{
     query::Order,
@@ -37,7 +38,9 @@ impl Index {
             }
             Target::Resource(id) => {
                 let app = tag.app.as_deref().unwrap_or_default();
-                self.resources.tag(&id, tagger, label, app, time)
+                let is_new = self.resources.tag(&id, tagger, label, app, time);
+                self.users[at(tagger)].named += u32::from(is_new);
+                is_new
             }
         };
         if is_new {
@@ -50,19 +53,31 @@ impl Index {
         let (Some(tagger), Some(label)) = (tagger, label) else { return };
         let time = tag.time.millis();
         let was_there = match tag.target {
-            Target::User(user) => {
-                self.columns.user(&user).is_some_and(|user| self.untag_user(tagger, user, label, time))
+            Target::User(user) => self.columns.user(&user).is_some_and(|user| {
+                let was_there = self.untag_user(tagger, user, label, time);
+                self.drop_user(user);
+                was_there
+            }),
+            Target::Post(key) => self.columns.post(&key).is_some_and(|post| {
+                let was_there = self.untag_post(tagger, post, label, time);
+                self.drop_post(post);
+                was_there
+            }),
+            Target::Resource(id) => {
+                let was_there = self.resources.untag(&id, tagger, label, tag.app.as_deref().unwrap_or_default());
+                self.users[at(tagger)].named -= u32::from(was_there);
+                was_there
             }
-            Target::Post(key) => self.columns.post(&key).is_some_and(|post| self.untag_post(tagger, post, label, time)),
-            Target::Resource(id) => self.resources.untag(&id, tagger, label, tag.app.as_deref().unwrap_or_default()),
         };
         if was_there {
             self.count_label(label, -1);
+            self.drop_label(label);
+            self.drop_user(tagger);
         }
     }
 
     /// A label is in use while any tag carries it.
-    fn count_label(&mut self, label: u32, change: i32) {
+    pub(super) fn count_label(&mut self, label: u32, change: i32) {
         let body = &mut self.labels[at(label)];
         body.tags = body.tags.saturating_add_signed(change);
         let name = &self.columns.labels[at(label)];
@@ -74,35 +89,41 @@ impl Index {
     }
 
     fn tag_user(&mut self, tagger: u32, user: u32, label: u32, time: i64) -> bool {
-        let order = |a, b| self.columns.compare_users(a, b);
-        let taggers = self.users[at(user)].tags.entry(label);
-        if !taggers.insert(Link::new(time, tagger), order) {
+        let vouches = self.vouches(tagger, user, label);
+        let columns = &self.columns;
+        let groups = &mut self.users[at(user)].tags;
+        if !groups.insert(columns, label, Link::new(time, tagger)) {
             return false;
         }
-        let (count, id) = (taggers.count(), self.columns.users[at(user)]);
+        let count = groups.get(label).map_or(0, |group| group.taggers.count());
         let carriers = &mut self.labels[at(label)].users;
-        carriers.remove(&(count - 1, id));
-        carriers.insert((count, id));
+        carriers.remove(&(count - 1, columns.users[at(user)]));
+        carriers.insert((count, columns.users[at(user)]));
+        let entry = Labelled { label, thing: user };
+        self.users[at(tagger)].vouched.insert(entry, |other| other.cmp(&entry));
+        if !vouches {
+            self.begin_to_vouch(tagger, user, label);
+        }
         self.count_tagged(tagger, 1);
         true
     }
 
     fn untag_user(&mut self, tagger: u32, user: u32, label: u32, time: i64) -> bool {
-        let tags = &mut self.users[at(user)].tags;
-        if tags.get(label).is_none() {
+        let columns = &self.columns;
+        let groups = &mut self.users[at(user)].tags;
+        if groups.remove(columns, label, Link::new(time, tagger)).is_none() {
             return false;
         }
-        let taggers = tags.entry(label);
-        if taggers.remove(Link::new(time, tagger), |a, b| self.columns.compare_users(a, b)).is_none() {
-            return false;
-        }
-        let (count, id) = (taggers.count(), self.columns.users[at(user)]);
+        let count = groups.get(label).map_or(0, |group| group.taggers.count());
         let carriers = &mut self.labels[at(label)].users;
-        carriers.remove(&(count + 1, id));
+        carriers.remove(&(count + 1, columns.users[at(user)]));
         if count > 0 {
-            carriers.insert((count, id));
-        } else {
-            tags.remove(label);
+            carriers.insert((count, columns.users[at(user)]));
+        }
+        let entry = Labelled { label, thing: user };
+        self.users[at(tagger)].vouched.remove(|other| other.cmp(&entry));
+        if !self.vouches(tagger, user, label) {
+            self.cease_to_vouch(tagger, user, label);
         }
         self.count_tagged(tagger, -1);
         true
@@ -121,11 +142,15 @@ impl Index {
             self.retime_tag(tagger, post, label, time);
             return false;
         }
-        let taggers = self.posts[at(post)].tags.entry(label);
-        taggers.insert(Link::new(time, tagger), |a, b| self.columns.compare_users(a, b));
+        let author = self.columns.posts[at(post)].author;
+        let vouches = self.vouches(tagger, author, label);
+        self.posts[at(post)].tags.insert(&self.columns, label, Link::new(time, tagger));
         self.use_label(tagger, post, label, time);
-        self.reface(post, |facts| facts.engagement += 1);
         self.carry(post, label, before);
+        self.reface(post, |facts| facts.engagement += 1);
+        if !vouches {
+            self.begin_to_vouch(tagger, author, label);
+        }
         self.count_use(tagger, time, 1);
         true
     }
@@ -133,19 +158,14 @@ impl Index {
     fn untag_post(&mut self, tagger: u32, post: u32, label: u32, time: i64) -> bool {
         let before = self.latest(post, label);
         let tags = &mut self.posts[at(post)].tags;
-        if tags.get(label).is_none() {
-            return false;
-        }
-        let taggers = tags.entry(label);
-        let Some(removed) = taggers.remove(Link::new(time, tagger), |a, b| self.columns.compare_users(a, b)) else {
-            return false;
-        };
-        if taggers.len() == 0 {
-            tags.remove(label);
-        }
+        let Some(removed) = tags.remove(&self.columns, label, Link::new(time, tagger)) else { return false };
         self.disuse_label(tagger, post, label, removed.time());
-        self.reface(post, |facts| facts.engagement = facts.engagement.saturating_sub(1));
         self.carry(post, label, before);
+        self.reface(post, |facts| facts.engagement = facts.engagement.saturating_sub(1));
+        let author = self.columns.posts[at(post)].author;
+        if !self.vouches(tagger, author, label) {
+            self.cease_to_vouch(tagger, author, label);
+        }
         self.count_use(tagger, removed.time(), -1);
         true
     }
@@ -154,7 +174,7 @@ impl Index {
     fn retime_tag(&mut self, tagger: u32, post: u32, label: u32, time: i64) {
         let entry = Use { label, time: order_time(time), post };
         let uses = &self.users[at(tagger)].uses;
-        if !self.loading && uses.after(uses.place(|other| *other < entry)) != Some(entry) {
+        if uses.after(uses.place(|other| *other < entry)) != Some(entry) {
             self.untag_post(tagger, post, label, time);
             self.tag_post(tagger, post, label, time);
         }
@@ -176,10 +196,6 @@ impl Index {
         let entry = Use { label, time: order_time(time), post };
         let tagging = Tagging { time: entry.time, post, label, tagger };
         self.ranks.log.insert(tagging, |other| other.cmp(&tagging));
-        if self.loading {
-            self.users[at(tagger)].uses.push(entry);
-            return;
-        }
         let before = self.last_use(tagger, label);
         self.users[at(tagger)].uses.insert(entry, |other| other.cmp(&entry));
         self.move_tagger(tagger, label, before);
@@ -208,18 +224,13 @@ impl Index {
         }
     }
 
-    /// Lets a label's list of posts and its heat follow a post's latest tag with it.
+    /// Lets a label's lists of posts, the author's and the label's heat follow a post's latest tag with it.
+    /// Engagement must still be as it was.
     fn carry(&mut self, post: u32, label: u32, before: Option<i64>) {
-        if self.loading {
-            return;
-        }
         let after = self.latest(post, label);
-        let posts = &mut self.labels[at(label)].posts;
         match (before, after) {
-            (None, Some(_)) => posts.insert(post, |other| self.columns.by_time(*other, post)),
-            (Some(_), None) => {
-                posts.remove(|other| self.columns.by_time(*other, post));
-            }
+            (None, Some(_)) => self.list_labelled(post, label),
+            (Some(_), None) => self.unlist_labelled(post, label),
             _ => {}
         }
         self.reheat_after(label, EVER, before.is_some(), after.is_some());
@@ -228,6 +239,24 @@ impl Index {
             let counts = |time: Option<i64>| time.is_some_and(|time| time >= start);
             self.reheat_after(label, window, counts(before), counts(after));
         }
+    }
+
+    fn list_labelled(&mut self, post: u32, label: u32) {
+        let (facts, body) = (&self.columns.posts[at(post)], &mut self.labels[at(label)]);
+        body.posts.insert(post, |other| self.columns.by_time(*other, post));
+        let rung = Rung { rung: u32::from(facts.rung), post };
+        body.rungs.insert(rung, |other| other.cmp(&rung));
+        let entry = Labelled { label, thing: post };
+        self.users[at(facts.author)].labelled.insert(entry, |other| other.cmp(&entry));
+    }
+
+    fn unlist_labelled(&mut self, post: u32, label: u32) {
+        let (facts, body) = (&self.columns.posts[at(post)], &mut self.labels[at(label)]);
+        body.posts.remove(|other| self.columns.by_time(*other, post));
+        let rung = Rung { rung: u32::from(facts.rung), post };
+        body.rungs.remove(|other| other.cmp(&rung));
+        let entry = Labelled { label, thing: post };
+        self.users[at(facts.author)].labelled.remove(|other| other.cmp(&entry));
     }
 
     fn reheat_after(&mut self, label: u32, rank: usize, before: bool, after: bool) {

@@ -2,7 +2,7 @@
 
 use super::{
     Index,
-    body::{Post, Ties},
+    body::{Keeper, Post, Ties},
     columns::at,
     links::{Link, Links},
 };
@@ -10,11 +10,21 @@ use crate::row::{Bookmark, PostKey, UserEdge};
 use nexus_pubky::PubkyId;
 
 /// One end of an edge between posts: which list of the post's.
-type End = fn(&mut Ties) -> &mut Links;
+pub(super) type End = fn(&mut Ties) -> &mut Links;
 
 impl Post {
     fn ties_mut(&mut self) -> &mut Ties {
         self.ties.get_or_insert_default()
+    }
+
+    /// Takes something out of the ties, and the ties away once nothing is in them.
+    fn untie(&mut self, take: impl FnOnce(&mut Ties) -> Option<Link>) -> Option<Link> {
+        let ties = self.ties.as_deref_mut()?;
+        let taken = take(ties);
+        if ties.is_empty() {
+            self.ties = None;
+        }
+        taken
     }
 }
 
@@ -37,34 +47,51 @@ impl Index {
 
     fn tie(&mut self, from: &PostKey, to: &PostKey, time: i64, out: End, into: End) {
         let (from, to) = (self.post_slot(from), self.post_slot(to));
+        if self.link(from, to, time, out, into) {
+            self.reface(to, |facts| facts.engagement += 1);
+        }
+    }
+
+    /// Adds an edge to the lists of both ends. True if it is new.
+    pub(super) fn link(&mut self, from: u32, to: u32, time: i64, out: End, into: End) -> bool {
         let columns = &self.columns;
         let order = |a, b| columns.compare_posts(a, b);
         out(self.posts[at(from)].ties_mut()).insert(Link::new(time, to), order);
-        if into(self.posts[at(to)].ties_mut()).insert(Link::new(time, from), order) {
-            self.reface(to, |facts| facts.engagement += 1);
-        }
+        into(self.posts[at(to)].ties_mut()).insert(Link::new(time, from), order)
     }
 
     fn untie(&mut self, from: &PostKey, to: &PostKey, time: i64, out: End, into: End) {
         let (Some(from), Some(to)) = (self.columns.post(from), self.columns.post(to)) else { return };
         let columns = &self.columns;
         let order = |a, b| columns.compare_posts(a, b);
-        out(self.posts[at(from)].ties_mut()).remove(Link::new(time, to), order);
-        if into(self.posts[at(to)].ties_mut()).remove(Link::new(time, from), order).is_some() {
+        self.posts[at(from)].untie(|ties| out(ties).remove(Link::new(time, to), order));
+        let removed = self.posts[at(to)].untie(|ties| into(ties).remove(Link::new(time, from), order));
+        if removed.is_some() {
             self.reface(to, |facts| facts.engagement = facts.engagement.saturating_sub(1));
+        }
+        self.drop_post(from);
+        // A post that answers itself is gone by now.
+        if from != to {
+            self.drop_post(to);
         }
     }
 
     pub(super) fn put_mention(&mut self, post: &PostKey, user: &PubkyId, time: i64) {
         let (post, user) = (self.post_slot(post), self.user_slot(user));
         let mentioned = &mut self.posts[at(post)].ties_mut().mentioned;
-        mentioned.insert(Link::new(time, user), |a, b| self.columns.compare_users(a, b));
+        if mentioned.insert(Link::new(time, user), |a, b| self.columns.compare_users(a, b)) {
+            self.users[at(user)].named += 1;
+        }
     }
 
     pub(super) fn remove_mention(&mut self, post: &PostKey, user: &PubkyId, time: i64) {
         let (Some(post), Some(user)) = (self.columns.post(post), self.columns.user(user)) else { return };
-        let mentioned = &mut self.posts[at(post)].ties_mut().mentioned;
-        mentioned.remove(Link::new(time, user), |a, b| self.columns.compare_users(a, b));
+        let order = |a, b| self.columns.compare_users(a, b);
+        let removed = self.posts[at(post)].untie(|ties| ties.mentioned.remove(Link::new(time, user), order));
+        if removed.is_some() {
+            self.unname_user(user);
+            self.drop_post(post);
+        }
     }
 
     pub(super) fn put_follow(&mut self, edge: &UserEdge) {
@@ -93,19 +120,31 @@ impl Index {
                 self.users[at(to)].friends -= u32::from(from != to);
             }
             self.restand(to, |standing| standing.followers = standing.followers.saturating_sub(1));
+            self.drop_user(from);
+            if from != to {
+                self.drop_user(to);
+            }
         }
     }
 
     pub(super) fn put_mute(&mut self, edge: &UserEdge) {
         let (from, to) = (self.user_slot(&edge.from), self.user_slot(&edge.to));
         let link = Link::new(edge.time.millis(), to);
-        self.users[at(from)].mutes.insert(link, |a, b| self.columns.compare_users(a, b));
+        if self.users[at(from)].mutes.insert(link, |a, b| self.columns.compare_users(a, b)) {
+            self.users[at(to)].named += 1;
+        }
     }
 
     pub(super) fn remove_mute(&mut self, edge: &UserEdge) {
         let (Some(from), Some(to)) = (self.columns.user(&edge.from), self.columns.user(&edge.to)) else { return };
         let link = Link::new(edge.time.millis(), to);
-        self.users[at(from)].mutes.remove(link, |a, b| self.columns.compare_users(a, b));
+        let removed = self.users[at(from)].mutes.remove(link, |a, b| self.columns.compare_users(a, b));
+        if removed.is_some() {
+            self.unname_user(to);
+            if from != to {
+                self.drop_user(from);
+            }
+        }
     }
 
     /// A repeat overwrites id and time.
@@ -114,8 +153,16 @@ impl Index {
         let time = bookmark.time.millis();
         let kept = self.users[at(user)].bookmarks.get_or_insert_default();
         let order = |a, b| self.columns.compare_posts(a, b);
-        if let Some((_, old)) = kept.records.insert(post, (bookmark.id, time)) {
-            kept.list.remove(Link::new(old, post), order);
+        match kept.records.insert(post, (bookmark.id, time)) {
+            Some((_, old)) => {
+                kept.list.remove(Link::new(old, post), order);
+            }
+            None => {
+                kept.collections += u32::from(self.collections.contains(post));
+                self.posts[at(post)].named += 1;
+                let keeper = Keeper { post, user };
+                self.keepers.insert(keeper, |other| other.cmp(&keeper));
+            }
         }
         kept.list.insert(Link::new(time, post), order);
     }
@@ -124,9 +171,21 @@ impl Index {
         let (Some(user), Some(post)) = (self.columns.user(&bookmark.user), self.columns.post(&bookmark.post)) else {
             return;
         };
-        let Some(kept) = &mut self.users[at(user)].bookmarks else { return };
-        if let Some((_, time)) = kept.records.remove(&post) {
-            kept.list.remove(Link::new(time, post), |a, b| self.columns.compare_posts(a, b));
+        let bookmarks = &mut self.users[at(user)].bookmarks;
+        let Some(kept) = bookmarks else { return };
+        let Some((_, time)) = kept.records.remove(&post) else { return };
+        kept.list.remove(Link::new(time, post), |a, b| self.columns.compare_posts(a, b));
+        kept.collections -= u32::from(self.collections.contains(post));
+        self.keepers.remove(|other| other.cmp(&Keeper { post, user }));
+        if kept.records.is_empty() {
+            *bookmarks = None;
+        } else if kept.records.len() * 8 < kept.records.capacity() {
+            kept.records.shrink_to(kept.records.len() * 2);
+        }
+        self.unname_post(post);
+        // The post may have been the user's own and the last thing to speak of them.
+        if self.columns.user(&bookmark.user) == Some(user) {
+            self.drop_user(user);
         }
     }
 }

@@ -3,15 +3,24 @@
 use super::{
     Index,
     body::{Parent, Rare},
-    columns::{at, kind_slot},
+    columns::{PostFacts, at, kind_slot},
     people::KeyText,
     ranks::step,
 };
-use crate::row::{HostRow, PostKey, PostKind, PostRow, UserRow, UserState};
+use crate::{
+    query::Order,
+    row::{HostRow, PostKey, PostKind, PostRow, UserRow, UserState},
+};
 use nexus_pubky::{PubkyId, TimestampId, collection_items};
 
 impl Index {
     pub(super) fn put_user(&mut self, row: &UserRow) {
+        let user = self.set_user(row);
+        self.restand(user, |standing| standing.shown = row.state != UserState::Deleted);
+    }
+
+    /// Keeps a user's row, rankings apart.
+    pub(super) fn set_user(&mut self, row: &UserRow) -> u32 {
         let user = self.user_slot(&row.id);
         self.unlist_user(user);
         if row.state == UserState::Active {
@@ -19,7 +28,7 @@ impl Index {
             self.keys.insert(KeyText(row.id));
         }
         self.users[at(user)].row = Some(Box::new(row.clone()));
-        self.restand(user, |standing| standing.shown = row.state != UserState::Deleted);
+        user
     }
 
     pub(super) fn remove_user(&mut self, id: &PubkyId) {
@@ -27,6 +36,7 @@ impl Index {
         self.unlist_user(user);
         self.users[at(user)].row = None;
         self.restand(user, |standing| standing.shown = false);
+        self.drop_user(user);
     }
 
     /// Takes a user out of the searches.
@@ -51,34 +61,46 @@ impl Index {
     pub(super) fn remove_host(&mut self, user: &PubkyId) {
         if let Some(user) = self.columns.user(user) {
             self.users[at(user)].homeserver = None;
+            self.drop_user(user);
         }
     }
 
     /// Replaces every trust score.
     pub(super) fn set_trust(&mut self, scores: &[(PubkyId, f64)]) {
-        self.users.iter_mut().for_each(|user| user.trust = 0.0);
-        for (id, trust) in scores {
+        let scored = (0u32..).zip(&mut self.users).filter(|(_, user)| user.trust != 0.0);
+        let mut before: Vec<u32> = scored.map(|(user, body)| (body.trust = 0.0, user).1).collect();
+        for (id, trust) in scores.iter().filter(|(_, trust)| *trust != 0.0) {
             let user = self.user_slot(id);
             self.users[at(user)].trust = *trust;
         }
+        before.retain(|user| self.users[at(*user)].trust == 0.0);
+        before.into_iter().for_each(|user| self.drop_user(user));
+        self.fill_starters();
     }
 
     pub(super) fn put_post(&mut self, row: &PostRow) {
+        let post = self.set_post(row);
+        self.reface(post, |facts| describe(facts, row));
+    }
+
+    /// Keeps a post's row, lists and rankings apart.
+    pub(super) fn set_post(&mut self, row: &PostRow) -> u32 {
         let post = self.post_slot(&row.key);
         let parent = self.parent_of(row.parent.as_deref());
         let rare = self.rare_of(row);
+        self.name_posts(&parent, rare.as_deref());
         let body = &mut self.posts[at(post)];
         if *body.content != *row.content {
             body.content = row.content.as_str().into();
         }
-        (body.parent, body.hash, body.rare) = (parent, row.hash, rare);
+        body.hash = row.hash;
+        let old = (std::mem::replace(&mut body.parent, parent), std::mem::replace(&mut body.rare, rare));
         self.count_collection(post, &row.kind);
-        self.reface(post, |facts| {
-            facts.kind = kind_slot(&row.kind);
-            facts.is_reply = row.parent.is_some();
-            facts.time = row.indexed_at.millis();
-            facts.known = true;
-        });
+        // The post itself is kept: until it is known, its own name may be all that holds it.
+        self.posts[at(post)].named += 1;
+        self.unname_posts(&old.0, old.1.as_deref());
+        self.posts[at(post)].named -= 1;
+        post
     }
 
     fn parent_of(&mut self, uri: Option<&str>) -> Parent {
@@ -110,15 +132,39 @@ impl Index {
         } else {
             self.collections.remove(post);
         }
+        if was != is {
+            self.recount_kept(post, was, is);
+        }
+    }
+
+    /// Those who keep a post count collections apart.
+    fn recount_kept(&mut self, post: u32, was: bool, is: bool) {
+        let keepers = self.keepers.walk(self.keepers.place(|other| other.post < post), Order::Ascending);
+        for keeper in keepers.take_while(|keeper| keeper.post == post) {
+            if let Some(kept) = &mut self.users[at(keeper.user)].bookmarks {
+                kept.collections = step(kept.collections, was, is);
+            }
+        }
     }
 
     pub(super) fn remove_post(&mut self, key: &PostKey) {
         let Some(post) = self.columns.post(key) else { return };
         self.count_collection(post, &PostKind::Unknown);
         let body = &mut self.posts[at(post)];
-        (body.content, body.parent, body.hash, body.rare) = Default::default();
+        (body.content, body.hash) = Default::default();
+        let (parent, rare) = (std::mem::take(&mut body.parent), body.rare.take());
         self.reface(post, |facts| facts.known = false);
+        self.unname_posts(&parent, rare.as_deref());
+        self.drop_post(post);
     }
+}
+
+/// Takes over what lists look at.
+pub(super) const fn describe(facts: &mut PostFacts, row: &PostRow) {
+    facts.kind = kind_slot(&row.kind);
+    facts.is_reply = row.parent.is_some();
+    facts.time = row.indexed_at.millis();
+    facts.known = true;
 }
 
 /// The post whose canonical URI this is.

@@ -405,6 +405,18 @@ proptest! {
         Quiz::new(seed ^ 2, &history, history.model(), &index).run(6);
     }
 
+    /// Whatever came and went, the index knows of no more than one that is built of what is left.
+    #[test]
+    fn what_nothing_speaks_of_is_forgotten(seed: u64, users in 2usize..9, events in 1usize..400) {
+        let mut history = History::new(seed, users);
+        let mut index = Index::default();
+        for effects in history.by_ref().take(events) {
+            index.apply(&effects);
+        }
+        let rebuilt = Index::of_rows(history.model().rows());
+        prop_assert_eq!(index.in_use(), rebuilt.in_use());
+    }
+
     /// Applying effects twice changes nothing more.
     #[test]
     fn effects_are_idempotent(seed: u64, events in 1usize..160) {

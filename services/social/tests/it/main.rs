@@ -5,6 +5,7 @@ mod decide;
 mod dump;
 mod histories;
 mod index;
+mod room;
 mod scene;
 mod store;
 mod writer;

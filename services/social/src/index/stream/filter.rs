@@ -1,7 +1,14 @@
 //! Which posts a stream wants, asked post by post.
 
-use super::super::{Index, columns::at, links::Links, reach::Around};
-use crate::row::Label;
+use super::super::{
+    Index,
+    body::{Labelled, with_label},
+    columns::at,
+    links::Links,
+    reach::Around,
+    sorted::Sorted,
+};
+use crate::{query::Order, row::Label};
 use hashbrown::HashMap;
 
 /// Whether replies are in a stream.
@@ -10,6 +17,15 @@ pub(super) enum Replies {
     Without,
     With,
     Only,
+}
+
+/// What a list says of all its posts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    /// Nothing.
+    Nothing,
+    /// They carry one of the labels.
+    Label,
 }
 
 /// Whose posts are in a stream.
@@ -78,19 +94,42 @@ impl<'a> Domain<'a> {
         self.labels.iter().map(|label| self.index.labels[at(*label)].users.len()).sum()
     }
 
+    /// Found by asking those who may vouch for whom they do, or those who carry a label who did, whichever are
+    /// fewer. Looking up what somebody said costs about four steps, testing somebody sixteen.
     fn members(&mut self, limit: usize) -> Option<Vec<u32>> {
-        // Testing a carrier is far cheaper than walking everybody's posts for the few who pass.
-        if self.carriers() > limit.saturating_mul(64) {
-            return None;
-        }
+        let (each, carriers) = (4 * self.labels.len().max(1), 16 * self.carriers());
+        let vouchers = match &self.trusted {
+            Some(trusted) => trusted.members(limit.min(carriers) / each),
+            None => Some(Vec::new()),
+        };
+        let mut users: Vec<u32> = match vouchers {
+            Some(vouchers) if (vouchers.len() + 1) * each <= limit => self.vouched_by(vouchers),
+            _ if carriers <= limit => self.vouched_carriers(),
+            _ => return None,
+        };
+        users.sort_unstable();
+        users.dedup();
+        Some(users)
+    }
+
+    fn vouched_by(&self, vouchers: Vec<u32>) -> Vec<u32> {
+        let vouchers = vouchers.into_iter().chain([self.observer]);
+        let vouched = |voucher: u32| &self.index.users[at(voucher)].vouched;
+        let by = |voucher: u32| self.labels.iter().flat_map(move |label| about(vouched(voucher), *label));
+        vouchers.flat_map(by).collect()
+    }
+
+    fn vouched_carriers(&mut self) -> Vec<u32> {
         let index = self.index;
         let carriers = self.labels.iter().flat_map(|label| &index.labels[at(*label)].users);
         let mut users: Vec<u32> = carriers.filter_map(|(_, id)| index.columns.user(id)).collect();
-        users.sort_unstable();
-        users.dedup();
         users.retain(|user| self.contains(*user));
-        Some(users)
+        users
     }
+}
+
+fn about(list: &Sorted<Labelled>, label: u32) -> impl Iterator<Item = u32> + '_ {
+    with_label(list, label, Order::Ascending)
 }
 
 /// Everything that a post must be.
@@ -108,7 +147,7 @@ pub(super) struct Filter<'a> {
 
 impl Filter<'_> {
     /// Cheap tests first.
-    pub(super) fn wants(&mut self, post: u32) -> bool {
+    pub(super) fn wants(&mut self, post: u32, given: Given) -> bool {
         let facts = &self.index.columns.posts[at(post)];
         let replies = match self.replies {
             Replies::Without => !facts.is_reply,
@@ -119,7 +158,7 @@ impl Filter<'_> {
             && replies
             && self.kinds & (1 << facts.kind) != 0
             && self.muted.is_none_or(|muted| !muted.contains(facts.author))
-            && self.has_label(post)
+            && (given == Given::Label || self.has_label(post))
             && self.authors.contains(facts.author)
     }
 

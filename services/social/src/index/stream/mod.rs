@@ -9,6 +9,7 @@ mod bounds;
 mod filter;
 mod merge;
 mod plan;
+mod rungs;
 
 use super::{
     Index,
@@ -21,7 +22,7 @@ use crate::{
     view::Ranked,
 };
 use bounds::Bounds;
-use filter::{Authors, Domain, Filter, Replies};
+use filter::{Authors, Domain, Filter, Given, Replies};
 use plan::Plan;
 
 impl Index {
@@ -86,7 +87,8 @@ impl Index {
     fn linked(&self, links: &Links, query: &PostQuery, mut filter: Filter<'_>) -> Vec<Ranked> {
         let bounds = Bounds::of(query);
         let links = links.walk(|link| bounds.is_before(&self.columns, link.time(), link.id), query.order);
-        let wanted = links.take_while(|link| !bounds.is_past(link.time())).filter(|link| filter.wants(link.id));
+        let wanted =
+            links.take_while(|link| !bounds.is_past(link.time())).filter(|link| filter.wants(link.id, Given::Nothing));
         let page = wanted.skip(query.page.skip).take(query.page.limit);
         page.map(|link| Ranked { post: self.columns.key(link.id), score: link.time() }).collect()
     }

@@ -3,17 +3,25 @@
 use super::{
     super::{
         Index,
+        body::with_label,
         columns::{Columns, KINDS, at},
+        rungs::Rung,
         sorted::Sorted,
     },
     bounds::Bounds,
-    filter::{Filter, Replies},
+    filter::{Filter, Given, Replies},
     merge::Merge,
+    rungs::Rungs,
 };
 use crate::{
     query::{Order, Page, Sorting},
     view::Ranked,
 };
+
+/// How many steps beginning a list costs: its head lies somewhere else in memory.
+const BEGIN: f64 = 8.0;
+/// How many steps it costs to look up one label of an author.
+const LOOK_UP: usize = 4;
 
 /// A stream, ready to be read.
 pub(super) struct Plan<'a> {
@@ -26,13 +34,22 @@ pub(super) struct Plan<'a> {
 
 /// Lists that hold, among others, every post of the stream.
 struct Source<'a> {
-    lists: Vec<&'a Sorted<u32>>,
-    /// True if they are in the order of the stream.
-    in_order: bool,
+    lists: Lists<'a>,
+    given: Given,
     /// How many posts they hold.
     size: usize,
     /// About how many of them are looked at.
     estimate: f64,
+}
+
+/// How posts are had from lists.
+enum Lists<'a> {
+    /// They are in the order of the stream.
+    Ordered(Vec<&'a Sorted<u32>>),
+    /// They are in it rung by rung.
+    Rungs(Vec<&'a Sorted<Rung>>),
+    /// Posts with one of the labels by these authors, in no order.
+    Labelled(Vec<u32>),
 }
 
 /// A post's score.
@@ -47,18 +64,25 @@ pub(super) fn score(columns: &Columns, post: u32, sorting: Sorting) -> i64 {
 impl<'a> Plan<'a> {
     /// Reads the stream from the cheapest lists.
     pub(super) fn run(mut self) -> Vec<Ranked> {
-        let mut share = 1.0;
-        if self.filter.authors.is_set() {
-            match self.trial() {
-                Ok(page) => return page,
-                Err(found) => share = found,
-            }
-        }
-        let mut sources = self.sources(share);
-        sources.sort_by(|a, b| a.estimate.total_cmp(&b.estimate));
-        let Some(first) = sources.first() else { return Vec::new() };
         let effort = self.index.effort;
-        let smallest = sources.iter().skip(1).min_by_key(|source| source.size);
+        let mut sources = self.common_sources();
+        let mut matching = self.share_of_kinds() * sources.last().map_or(0.0, |source| source.size as f64);
+        let mut authors = self.filter.authors.members(effort.trial.min(effort.find_users));
+        if authors.is_none() && self.filter.authors.is_set() {
+            match self.trial(&sources) {
+                Ok(page) => return page,
+                Err(found) => matching = found,
+            }
+            let cheapest = self.reckon(&mut sources, matching).min(effort.find_users as f64);
+            authors = self.filter.authors.members(cheapest as usize);
+        }
+        if let Some(authors) = authors {
+            matching = self.add_authors(&mut sources, authors);
+        }
+        self.reckon(&mut sources, matching);
+        sources.sort_by(|a, b| a.estimate.total_cmp(&b.estimate));
+        let Some((first, others)) = sources.split_first() else { return Vec::new() };
+        let smallest = others.iter().min_by_key(|source| source.size);
         let patience = smallest.map_or(usize::MAX, |other| effort.patience.max(effort.persistence * other.size));
         match (self.read(first, patience), smallest) {
             (Ok(page), _) => page,
@@ -67,64 +91,49 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Walks a little way along everybody's posts. A set of users often is in it soon enough; if not, the part
-    /// of the posts that were theirs says how to go on.
-    fn trial(&mut self) -> Result<Vec<Ranked>, f64> {
-        let sources = self.common_sources();
-        let shortest = sources.iter().filter(|source| source.in_order).min_by_key(|source| source.size);
+    /// Walks a little way along the shortest list that doesn't depend on the authors. A set of users often is in it
+    /// soon enough; if not, the part of its posts that were theirs says about how many there are.
+    fn trial(&mut self, sources: &[Source<'a>]) -> Result<Vec<Ranked>, f64> {
+        let Some(source) = sources.iter().min_by_key(|source| source.size) else { return Ok(Vec::new()) };
         let steps = self.index.effort.trial;
-        let lists = shortest.map(|source| source.lists.as_slice()).unwrap_or_default();
-        self.walk(lists, steps).map_err(|found| (found as f64 + 0.5) / (steps as f64 + 1.0))
+        let share = |found: usize| (found as f64 + 0.5) / (steps as f64 + 1.0);
+        self.read(source, steps).map_err(|found| source.size as f64 * share(found))
     }
 
     /// Reads the stream from one list that is in its order.
     pub(super) fn run_only(mut self, list: &'a Sorted<u32>) -> Vec<Ranked> {
-        self.walk(&[list], usize::MAX).unwrap_or_default()
+        self.read(&Source::ordered(vec![list]), usize::MAX).unwrap_or_default()
     }
 
     /// Reads the stream from posts in any order.
     pub(super) fn run_through(mut self, posts: Vec<u32>) -> Vec<Ranked> {
-        self.select(posts.into_iter())
+        self.select(posts.into_iter(), Given::Nothing)
     }
 
+    /// Goes along lists. After more than `patience` steps it gives up, with the number of posts that it found.
     fn read(&mut self, source: &Source<'a>, patience: usize) -> Result<Vec<Ranked>, usize> {
-        if source.in_order {
-            self.walk(&source.lists, patience)
-        } else {
-            Ok(self.select(source.lists.iter().flat_map(|list| list.iter(Order::Ascending))))
-        }
-    }
-
-    /// Goes along lists that are in order. After more than `patience` steps it gives up, with the number of
-    /// posts that it found.
-    fn walk(&mut self, lists: &[&'a Sorted<u32>], patience: usize) -> Result<Vec<Ranked>, usize> {
-        let columns = &self.index.columns;
-        let mut page = Vec::new();
-        let (mut found, mut last) = (0, None);
-        for (steps, (score, post)) in Merge::new(columns, lists, &self.bounds, self.sorting).enumerate() {
-            if page.len() == self.page.limit || self.bounds.is_past(score) {
-                break;
+        let (columns, filter) = (&self.index.columns, &mut self.filter);
+        let walk = Walk { columns, page: self.page, patience, given: source.given };
+        match &source.lists {
+            Lists::Ordered(lists) => {
+                walk.along(Merge::new(columns, lists, &self.bounds, self.sorting), &self.bounds, filter)
             }
-            if steps >= patience {
-                return Err(found);
-            }
-            if last.replace(post) == Some(post) || !self.filter.wants(post) {
-                continue;
-            }
-            found += 1;
-            if found > self.page.skip {
-                page.push(Ranked { post: columns.key(post), score });
+            Lists::Rungs(lists) => walk.along(Rungs::new(columns, lists, &self.bounds), &self.bounds, filter),
+            Lists::Labelled(authors) => {
+                let (index, labels) = (self.index, filter.tags.clone());
+                let lists = authors.iter().map(|author| &index.users[at(*author)].labelled);
+                let labelled = |list| labels.iter().flat_map(move |label| with_label(list, *label, Order::Ascending));
+                Ok(self.select(lists.flat_map(labelled), Given::Label))
             }
         }
-        Ok(page)
     }
 
     /// Looks through all posts and sorts those that are wanted.
-    fn select(&mut self, posts: impl Iterator<Item = u32>) -> Vec<Ranked> {
+    fn select(&mut self, posts: impl Iterator<Item = u32>, given: Given) -> Vec<Ranked> {
         let columns = &self.index.columns;
         let scored = posts.map(|post| (score(columns, post, self.sorting), post));
         let mut found: Vec<_> = scored
-            .filter(|(score, post)| self.bounds.admits(columns, *score, *post) && self.filter.wants(*post))
+            .filter(|(score, post)| self.bounds.admits(columns, *score, *post) && self.filter.wants(*post, given))
             .collect();
         let order = self.bounds.order;
         found.sort_unstable_by(|a, b| {
@@ -136,13 +145,17 @@ impl<'a> Plan<'a> {
         page.map(|(score, post)| Ranked { post: columns.key(post), score }).collect()
     }
 
-    /// The lists that hold the stream whoever writes in it: everybody's, and those of its labels.
+    /// The lists that hold the stream whoever writes in it: everybody's, then those of its labels.
     fn common_sources(&self) -> Vec<Source<'a>> {
-        let index = self.index;
-        let mut sources = vec![Source::new(self.shelves(), true)];
-        if !self.filter.tags.is_empty() {
-            let labels = self.filter.tags.iter().map(|label| &index.labels[at(*label)].posts);
-            sources.push(Source::new(labels.collect(), self.sorting == Sorting::Timeline));
+        let mut sources = vec![Source::ordered(self.shelves())];
+        let labels = self.filter.tags.iter().map(|label| &self.index.labels[at(*label)]);
+        match self.sorting {
+            _ if self.filter.tags.is_empty() => {}
+            Sorting::Timeline => {
+                let lists = Source::ordered(labels.map(|label| &label.posts).collect());
+                sources.push(Source { given: Given::Label, ..lists });
+            }
+            Sorting::TotalEngagement => sources.push(Source::rungs(labels.map(|label| &label.rungs).collect())),
         }
         sources
     }
@@ -158,24 +171,77 @@ impl<'a> Plan<'a> {
         wanted.map(|(_, list)| list).collect()
     }
 
-    /// Every list that holds the stream. `share` is about the part of the others' posts that its authors wrote.
-    fn sources(&mut self, share: f64) -> Vec<Source<'a>> {
-        let index = self.index;
-        let mut sources = self.common_sources();
-        let total: usize = index.ranks.timeline.iter().map(Sorted::len).sum();
-        let tagged = sources.get(1).map_or(1.0, |labels| (labels.size as f64 / total.max(1) as f64).min(1.0));
-        let mut matching = sources[0].size as f64 * tagged * share;
-        if let Some(authors) = self.filter.authors.members(index.effort.find_users) {
-            let lists = authors.into_iter().map(|author| &index.users[at(author)].roots).filter(|list| list.len() > 0);
-            let source = Source::new(lists.collect(), self.sorting == Sorting::Timeline);
-            let wanted_kinds = sources[0].size as f64 / total.max(1) as f64;
-            matching = source.size as f64 * tagged * wanted_kinds;
-            sources.push(source);
+    /// The part of all posts that is of the kinds that are wanted; 1 for a stream that is read from their shelves.
+    fn share_of_kinds(&self) -> f64 {
+        if self.filter.tags.is_empty() {
+            return 1.0;
         }
-        let wanted = (self.page.skip + self.page.limit) as f64;
+        let wanted = size(&self.shelves());
+        wanted as f64 / size(&self.index.ranks.timeline.iter().collect::<Vec<_>>()).max(1) as f64
+    }
+
+    /// Adds the lists of some authors. Gives about how many posts of theirs are wanted.
+    fn add_authors(&self, sources: &mut Vec<Source<'a>>, authors: Vec<u32>) -> f64 {
+        let index = self.index;
+        let total: usize = index.ranks.timeline.iter().map(Sorted::len).sum();
+        let share = |part: usize| (part as f64 / total.max(1) as f64).min(1.0);
+        let bodies = authors.iter().map(|author| &index.users[at(*author)]);
+        let own = bodies.map(|body| if self.sorting == Sorting::Timeline { &body.roots } else { &body.engaging });
+        let source = Source::ordered(own.filter(|list| list.len() > 0).collect());
+        let mut matching = source.size as f64 * share(sources[0].size);
+        if let Some(labels) = sources.get(1) {
+            matching *= share(labels.size);
+            let size = (source.size as f64 * share(labels.size)) as usize;
+            let looking_up = LOOK_UP * authors.len() * self.filter.tags.len();
+            let (lists, size) = (Lists::Labelled(authors), size + looking_up);
+            sources.push(Source { lists, given: Given::Label, size, estimate: 0.0 });
+        }
+        sources.push(source);
+        matching
+    }
+
+    /// Reckons how far each list would have to be read if so many of the posts are wanted. Gives the lowest.
+    fn reckon(&self, sources: &mut [Source<'a>], matching: f64) -> f64 {
+        let wanted = self.page.skip.saturating_add(self.page.limit) as f64;
         let part = (wanted / matching.max(1e-3)).min(1.0);
         sources.iter_mut().for_each(|source| source.reckon(part));
-        sources
+        sources.iter().map(|source| source.estimate).fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// How far to go along a list.
+struct Walk<'a> {
+    columns: &'a Columns,
+    page: Page,
+    patience: usize,
+    given: Given,
+}
+
+impl Walk<'_> {
+    fn along(
+        &self,
+        posts: impl Iterator<Item = (i64, u32)>,
+        bounds: &Bounds<'_>,
+        filter: &mut Filter<'_>,
+    ) -> Result<Vec<Ranked>, usize> {
+        let mut page = Vec::new();
+        let (mut found, mut last) = (0, None);
+        for (steps, (score, post)) in posts.enumerate() {
+            if page.len() == self.page.limit || bounds.is_past(score) {
+                break;
+            }
+            if steps >= self.patience {
+                return Err(found);
+            }
+            if last.replace(post) == Some(post) || !filter.wants(post, self.given) {
+                continue;
+            }
+            found += 1;
+            if found > self.page.skip {
+                page.push(Ranked { post: self.columns.key(post), score });
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -184,14 +250,22 @@ fn size(lists: &[&Sorted<u32>]) -> usize {
 }
 
 impl<'a> Source<'a> {
-    fn new(lists: Vec<&'a Sorted<u32>>, in_order: bool) -> Self {
-        Self { size: size(&lists), lists, in_order, estimate: 0.0 }
+    fn ordered(lists: Vec<&'a Sorted<u32>>) -> Self {
+        Self { size: size(&lists), lists: Lists::Ordered(lists), given: Given::Nothing, estimate: 0.0 }
     }
 
-    /// Lists in order are read until enough is found, others are read whole. Beginning a list costs about as
-    /// much as eight steps.
+    fn rungs(lists: Vec<&'a Sorted<Rung>>) -> Self {
+        let size = lists.iter().map(|list| list.len()).sum();
+        Self { size, lists: Lists::Rungs(lists), given: Given::Label, estimate: 0.0 }
+    }
+
+    /// Lists in order are read until enough is found, rungs about twice as far, others whole.
     fn reckon(&mut self, part: f64) {
-        let steps = if self.in_order { self.size as f64 * part } else { self.size as f64 };
-        self.estimate = steps + 8.0 * self.lists.len() as f64;
+        let size = self.size as f64;
+        self.estimate = match &self.lists {
+            Lists::Ordered(lists) => size * part + BEGIN * lists.len() as f64,
+            Lists::Rungs(lists) => size * (2.0 * part).min(1.0) + BEGIN * lists.len() as f64,
+            Lists::Labelled(_) => size,
+        };
     }
 }
