@@ -7,5 +7,6 @@ mod consumers;
 mod refetch;
 mod routes;
 mod service;
+mod sources;
 mod spool;
 mod webhook;

@@ -41,11 +41,17 @@ pub(super) enum Unfinished {
     /// The server's copy is older than what consumers were told.
     Stale,
     /// It is not what its owner signed.
-    Unsound(Error),
+    Unsound(String),
     /// The store failed.
     Store(store::Error),
     /// The service stops.
     Stopping,
+}
+
+impl From<Error> for Unfinished {
+    fn from(error: Error) -> Self {
+        Self::Unsound(error.to_string())
+    }
 }
 
 impl From<Stopped> for Unfinished {
@@ -71,10 +77,10 @@ impl Comparer {
         let (blocks, root) = spawned(move || {
             let mut block = Vec::new();
             let is_there = blocks.read(&root, &mut block)?;
-            Ok::<_, Error>((blocks, if is_there { block } else { Vec::new() }))
+            Ok::<_, Error>((blocks, is_there.then_some(block)))
         })
-        .await?
-        .map_err(Unfinished::Unsound)?;
+        .await??;
+        let root = root.ok_or_else(|| Unfinished::Unsound("the signed commit is missing".to_owned()))?;
         let state = self.verify(did, &root, known).await?;
         let (batches, mut made) = mpsc::channel(1);
         let walk = self.walk(claim, state.clone(), blocks, batches);
@@ -86,7 +92,7 @@ impl Comparer {
         }
         match walk.await.map_err(|_| Unfinished::Stopping)? {
             Ok(()) => {}
-            Err(resync::Error::Repo(error)) => return Err(Unfinished::Unsound(error)),
+            Err(resync::Error::Repo(error)) => return Err(error.into()),
             Err(resync::Error::Index(error)) => return Err(Unfinished::Store(error)),
         }
         self.write(last.into_iter().chain([Input::Finish(claim, state)]).collect()).await
@@ -98,9 +104,9 @@ impl Comparer {
             Err(error) if error.may_be_stale_key() => {
                 let now = self.clock.now();
                 let known = self.identities.look(did, Need::Document, now).await.ok_or(Unfinished::Stopping)?;
-                self.check(did, root, &known).map_err(Unfinished::Unsound)
+                Ok(self.check(did, root, &known)?)
             }
-            checked => checked.map_err(Unfinished::Unsound),
+            checked => Ok(checked?),
         }
     }
 

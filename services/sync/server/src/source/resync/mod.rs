@@ -200,7 +200,7 @@ impl Worker {
                 let why = "the server's copy is older than what is known".to_owned();
                 Ended::Failed(Failure::Error(why), "stale")
             }
-            Unfinished::Unsound(error) => Ended::Failed(Failure::Error(error.to_string()), "unsound"),
+            Unfinished::Unsound(why) => Ended::Failed(Failure::Error(why), "unsound"),
             Unfinished::Store(error) => {
                 self.alarm.raise(error);
                 Ended::Quietly

@@ -1,0 +1,173 @@
+//! Who accounts are: both methods, both ways of handles, and what happens when nobody answers.
+
+use super::author::{Author, POST};
+use super::town::{Relay, Town};
+use super::{Nexus, settings, until};
+use axum::http::StatusCode;
+use nexus_atproto::Handle;
+use nexus_runtime::Clock;
+use nexus_sync::repo::State;
+use nexus_sync::rules::Rules;
+use nexus_sync::store::Memory;
+use nexus_sync_server::source::Unresolved;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::UdpSocket;
+
+#[tokio::test]
+async fn documents_are_asked_for_once_and_kept_across_restarts() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let dora = Author::new("dora");
+    town.settle(&dora);
+    let clock = Clock::fixed(Clock::system().now());
+    let store = Arc::new(Memory::default());
+    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock.clone()).await;
+    let asked: Vec<_> = (0..20).map(|_| (nexus.identities.clone(), dora.did())).collect();
+    let asked = asked.into_iter().map(|(identities, did)| async move { identities.resolve(&did).await.unwrap() });
+    let documents = futures_util::future::join_all(asked).await;
+    assert!(documents.iter().all(|document| document.pds() == Some(&town.url)));
+    let store = nexus.stop().await;
+    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock.clone()).await;
+    nexus.identities.resolve(&dora.did()).await.unwrap();
+    assert_eq!(town.asked(&dora.did), 1);
+    // A day later it is asked for again; if nobody answers, what is known is believed for a while.
+    clock.advance(24 * 3_600_000);
+    town.facts().directory = Some(StatusCode::BAD_GATEWAY);
+    for _ in 0..3 {
+        assert_eq!(nexus.identities.resolve(&dora.did()).await.unwrap().pds(), Some(town.url.as_str()));
+    }
+    assert_eq!(town.asked(&dora.did), 2);
+    clock.advance(120_001);
+    town.facts().directory = None;
+    nexus.identities.resolve(&dora.did()).await.unwrap();
+    assert_eq!(town.asked(&dora.did), 3);
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_not_there_and_who_cannot_be_asked_are_told_apart() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let nexus = Nexus::start(settings(&town, &[&relay])).await;
+    let resolve = async |did: &str| nexus.identities.resolve(&did.parse().unwrap()).await;
+    assert_eq!(resolve("did:plc:nobody").await, Err(Unresolved::Nothing));
+    assert_eq!(resolve("did:plc:nobody").await, Err(Unresolved::Nothing));
+    assert_eq!(town.asked("nobody"), 1, "for a while");
+    town.facts().directory = Some(StatusCode::GONE);
+    assert_eq!(resolve("did:plc:gone").await, Err(Unresolved::Failed("status 410 Gone".into())));
+    assert!(matches!(resolve("did:key:zabc").await, Err(Unresolved::Failed(_))));
+    for strange in ["did:web:host.test:path", "did:web:localhost%3A80", "did:web:nothing"] {
+        let said = resolve(strange).await.unwrap_err().to_string();
+        assert!(said.contains("plain host name"), "{strange}: {said}");
+    }
+    town.facts().directory = None;
+    town.facts().documents.insert("did:plc:other".into(), Author::new("dora").document(&town.url));
+    assert!(resolve("did:plc:other").await.unwrap_err().to_string().contains("another DID"));
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_of_the_web_is_followed_like_any_other() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let mut dora = Author::with_did("did:web:dora.test", "dora");
+    dora.create(POST, &["a"], "x");
+    town.settle(&dora);
+    let nexus = Nexus::start(settings(&town, &[&relay])).await;
+    nexus.add(&[&dora]).await;
+    nexus.follows(&dora).await;
+    assert!(until(|| nexus.readiness.is_ready()).await);
+    let commit = dora.create(POST, &["b"], "x");
+    relay.send(|seq| dora.announce(seq, &commit));
+    nexus.follows(&dora).await;
+    nexus.assert_whole(&mut dora);
+    assert_eq!(nexus.introduced(&dora), ["dora.test active"]);
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn a_handle_must_lead_back() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let (mut dora, mut emil, mut frida) = (Author::new("dora"), Author::new("emil"), Author::new("frida"));
+    emil.handle = dora.handle.clone();
+    frida.handle = "frida.local".to_owned();
+    [&emil, &frida, &dora].into_iter().for_each(|author| town.settle(author));
+    town.facts().names.insert("frida.local".into(), frida.did.clone());
+    let nexus = Nexus::start(settings(&town, &[&relay])).await;
+    nexus.add(&[&dora, &emil, &frida]).await;
+    for author in [&mut dora, &mut emil, &mut frida] {
+        nexus.follows(author).await;
+    }
+    assert_eq!(nexus.introduced(&dora), ["dora.test active"]);
+    assert_eq!(nexus.introduced(&emil), ["handle.invalid active"]);
+    assert_eq!(nexus.introduced(&frida), ["handle.invalid active"]);
+    assert_eq!(town.asked("frida.local"), 0, "nobody owns that domain");
+    nexus.stop().await;
+}
+
+/// A name server that knows one TXT record.
+async fn name_server(name: &'static str, text: &'static str) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut query = [0; 512];
+        loop {
+            let (_, from) = socket.recv_from(&mut query).await.unwrap();
+            let mut end = 12;
+            let mut labels = Vec::new();
+            while query[end] > 0 {
+                let length = usize::from(query[end]);
+                labels.push(String::from_utf8(query[end + 1..=end + length].to_vec()).unwrap());
+                end += length + 1;
+            }
+            let is_known = labels.join(".").eq_ignore_ascii_case(name);
+            let question = &query[12..end + 5];
+            let flags = if is_known { 0x80 } else { 0x83 };
+            let header = [query[0], query[1], 0x81, flags, 0, 1, 0, u8::from(is_known), 0, 0, 0, 0];
+            let mut answer = [&header[..], question].concat();
+            if is_known {
+                let length = text.len() as u8;
+                answer.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, length + 1, length]);
+                answer.extend(text.as_bytes());
+            }
+            socket.send_to(&answer, from).await.unwrap();
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_record_in_the_dns_names_an_account() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let mut settings = settings(&town, &[&relay]);
+    settings.identity.name_servers = vec![name_server("_atproto.dora.net", "did=did:plc:dora").await];
+    let mut dora = Author::new("dora");
+    dora.handle = "dora.net".to_owned();
+    town.settle(&dora);
+    let nexus = Nexus::start(settings).await;
+    nexus.add(&[&dora]).await;
+    nexus.follows(&dora).await;
+    assert_eq!(nexus.introduced(&dora), ["dora.net active"]);
+    let handle: Handle = "dora.net".parse().unwrap();
+    assert_eq!(nexus.identities.resolve_handle(&handle).await, Ok(dora.did()));
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn a_directory_that_is_out_of_order_costs_a_retry_and_nothing_else() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let mut dora = Author::new("dora");
+    dora.create(POST, &["a"], "x");
+    town.settle(&dora);
+    town.facts().directory = Some(StatusCode::INTERNAL_SERVER_ERROR);
+    let clock = Clock::fixed(Clock::system().now());
+    let store = Arc::new(Memory::default());
+    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock.clone()).await;
+    nexus.add(&[&dora]).await;
+    nexus.sees(&dora, |repo| repo.state == State::Error).await;
+    let said = nexus.repo(&dora).unwrap().error;
+    assert_eq!(said, "the DID document can't be had: status 500 Internal Server Error");
+    town.facts().directory = None;
+    clock.advance(130_000);
+    nexus.follows(&dora).await;
+    nexus.assert_whole(&mut dora);
+    nexus.stop().await;
+}
