@@ -2,6 +2,7 @@
 
 mod events;
 mod filters;
+mod fuzz;
 mod make;
 mod messages;
 mod nips;

@@ -1,6 +1,7 @@
 //! The relay without I/O: sessions, rules, the market and the store in memory.
 
 mod feed;
+mod fuzz;
 mod intake;
 mod jobs;
 mod manage;
