@@ -59,7 +59,13 @@ pub struct Settings {
 impl Settings {
     /// The defaults with this durability.
     pub fn new(durability: Durability) -> Self {
-        Self { options: Options::new(durability), recent: Recent::default(), patience: Patience::default() }
+        Options::new(durability).into()
+    }
+}
+
+impl From<Options> for Settings {
+    fn from(options: Options) -> Self {
+        Self { options, recent: Recent::default(), patience: Patience::default() }
     }
 }
 
@@ -112,8 +118,8 @@ impl SqliteStorage {
     ///
     /// # Errors
     /// As [`SqliteStorage::open`].
-    pub fn open_with(path: &Path, settings: Settings) -> Result<Self> {
-        let Settings { options, recent, patience } = settings;
+    pub fn open_with(path: &Path, settings: impl Into<Settings>) -> Result<Self> {
+        let Settings { options, recent, patience } = settings.into();
         let readers = options.readers;
         let database = Database::open(path, &SCHEMA, options)?;
         let (store, last, dead) = database.read(opening_state)?;
