@@ -165,7 +165,9 @@ fn readers_see_each_commit_whole() {
                         assert!(found[0].created_at >= newest);
                         newest = found[0].created_at;
                         assert_eq!(
-                            now(storage.count(&[filter.clone()], 9, None, &Scope::operator())).unwrap().count,
+                            now(storage.count(std::slice::from_ref(&filter), 9, None, &Scope::operator()))
+                                .unwrap()
+                                .count,
                             1
                         );
                         looks += 1;
