@@ -4,6 +4,7 @@
 //! events is left to an [`index`] beside it, which reads what was committed. One thread writes, in groups; some
 //! read. The futures wait without blocking, whatever runs them.
 
+mod check;
 mod draft;
 mod group;
 mod index;
@@ -145,6 +146,19 @@ impl SqliteStorage {
     pub fn compact(&self) -> Result<()> {
         self.core.index.settle()?;
         self.core.database.scrub()
+    }
+
+    /// What is wrong with the file or its index; nothing, if all is well. Reads everything, and blocks.
+    ///
+    /// # Errors
+    /// If the check can't be run.
+    pub fn check(&self) -> Result<Vec<String>> {
+        let mut faults = self.core.database.check()?;
+        let (stored, listed) = self.core.look(|connection, index| Ok((check::stored(connection)?, index.sum()?)))?;
+        if stored != listed {
+            faults.push(format!("the index has {}, the events should have {}", listed, stored));
+        }
+        Ok(faults)
     }
 
     /// What the market counted on `day` for requests of `kind`. Blocks.

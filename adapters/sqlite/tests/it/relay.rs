@@ -49,7 +49,7 @@ fn sqlite_passes_the_suite() {
 /// Whatever part of the index is in memory or in files, and whenever the store is closed, the answers are the same.
 #[test]
 fn answers_dont_depend_on_merging_closing_or_lost_files() {
-    for seed in 1..=40 {
+    for seed in 1..=16 {
         let folder = tempfile::tempdir().unwrap();
         let recent = Recent { flush: 1 + seed % 9, max: 40 };
         let disturb = async |store: SqliteStorage, dice: u64| match dice % 8 {
@@ -69,6 +69,7 @@ fn answers_dont_depend_on_merging_closing_or_lost_files() {
             _ => store,
         };
         now(suite::history(open_at(folder.path(), recent), 1_000 + seed, disturb));
+        assert_eq!(open_at(folder.path(), recent).check().unwrap(), Vec::<String>::new());
     }
 }
 
@@ -109,7 +110,7 @@ fn what_was_answered_is_there_after_opening_again() {
     assert_eq!(store(&storage, event(1, 11, &[], "two")), Outcome::Stored(last.next()));
     assert_eq!(now(storage.get_event(&first.id)).unwrap().unwrap().event().unwrap(), first);
     assert_eq!(storage.tally(1, Kind::new(5050), Counter::BidMsat).unwrap(), 7);
-    assert_eq!(storage.database().check().unwrap(), Vec::<String>::new());
+    assert_eq!(storage.check().unwrap(), Vec::<String>::new());
 }
 
 #[test]
