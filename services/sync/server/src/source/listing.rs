@@ -102,14 +102,10 @@ impl Place {
 }
 
 impl Listing {
-    /// The list of `relay` that the rules ask for, if they do.
-    pub(super) fn new(
-        settings: &Settings,
-        relay: &str,
-        manners: &Manners,
-        means: Means,
-    ) -> Result<Option<Self>, BuildError> {
-        let Some(page) = page_url(relay, &means.rules.network, settings.listing.page) else { return Ok(None) };
+    /// The list of the first relay that the rules ask for, if they do.
+    pub(super) fn new(settings: &Settings, manners: &Manners, means: Means) -> Result<Option<Self>, BuildError> {
+        let page = |relay: &String| page_url(relay, &means.rules.network, settings.listing.page);
+        let Some(page) = settings.relays.first().and_then(page) else { return Ok(None) };
         let Means { store, writer, clock, random, .. } = means;
         let name = format!("list {page}");
         let place = Place::default();

@@ -3,6 +3,7 @@
 
 use metrics::{counter, gauge, histogram};
 use nexus_sync::decide::Outcome;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Messages of a relay that arrived.
@@ -33,8 +34,12 @@ pub(super) fn rejected(reason: &'static str) {
 }
 
 /// What the writer decided.
-pub(super) fn decided(outcome: Outcome) {
-    counter!("sync_source_decided_total", "outcome" => outcome.as_str()).increment(1);
+pub(super) fn decided(outcomes: impl Iterator<Item = Outcome>) {
+    let mut counts: HashMap<Outcome, u64> = HashMap::new();
+    outcomes.for_each(|outcome| *counts.entry(outcome).or_default() += 1);
+    for (outcome, count) in counts {
+        counter!("sync_source_decided_total", "outcome" => outcome.as_str()).increment(count);
+    }
 }
 
 /// A word of a relay about its stream, or the end of a connection.

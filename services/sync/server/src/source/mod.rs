@@ -79,7 +79,7 @@ pub struct Sources {
     parts: Parts,
     identities: Identities,
     streams: Vec<Arc<Stream>>,
-    listings: Vec<Listing>,
+    listing: Option<Listing>,
     resyncer: Resyncer,
     alarm: (Alarm, Raised),
 }
@@ -100,11 +100,9 @@ impl Sources {
         };
         let identities = Identities::new(&parts.settings, &manners, means)?;
         let streams = firehose::streams(&parts.settings, &*parts.store, &parts.readiness)?;
-        let listing = |relay: &String| Listing::new(&parts.settings, relay, &manners, means_of_listing(&parts));
-        let listings = parts.settings.relays.iter().filter_map(|relay| listing(relay).transpose());
-        let listings = listings.collect::<Result<_, _>>()?;
+        let listing = Listing::new(&parts.settings, &manners, means_of_listing(&parts))?;
         let resyncer = Resyncer::new(&parts, &manners, &identities, &alarm.0)?;
-        Ok(Self { parts, identities, streams, listings, resyncer, alarm })
+        Ok(Self { parts, identities, streams, listing, resyncer, alarm })
     }
 
     /// Who accounts are: also of use to a service that runs no sources.
@@ -114,20 +112,20 @@ impl Sources {
 
     /// How far relays and lists were read.
     pub fn cursors(&self) -> Cursors {
-        Cursors { streams: self.streams.clone(), lists: self.listings.iter().map(Listing::place).collect() }
+        Cursors { streams: self.streams.clone(), list: self.listing.as_ref().map(Listing::place) }
     }
 
     /// Starts everything as tasks, which end in the order of the data when `tasks` stop. To be called in a runtime,
     /// and after `nexus_sync::writer::resume`.
     pub fn run(self, tasks: &Tasks) {
-        let Self { parts, identities, streams, listings, resyncer, alarm: (alarm, mut raised) } = self;
-        tasks.spawn("sync resync", |stop| resyncer.run(stop));
-        for listing in listings {
-            tasks.spawn("sync listing", |stop| listing.run(stop));
+        let Self { parts, identities, streams, listing, resyncer, alarm: (alarm, mut raised) } = self;
+        tasks.spawn("sync-resync", |stop| resyncer.run(stop));
+        if let Some(listing) = listing {
+            tasks.spawn("sync-listing", |stop| listing.run(stop));
         }
         let Parts { settings, rules, store, writer, clock, random, .. } = parts;
         Firehose { settings, rules, store, writer, identities, clock, random, streams }.start(tasks, &alarm);
-        tasks.spawn("sync sources", |stop| async move {
+        tasks.spawn("sync-sources", |stop| async move {
             tokio::select! {
                 error = raised.heard() => error.map_or(Ok(()), Err),
                 () = stop.cancelled() => Ok(()),
@@ -150,7 +148,7 @@ fn means_of_listing(parts: &Parts) -> listing::Means {
 #[derive(Clone, Debug)]
 pub struct Cursors {
     streams: Vec<Arc<Stream>>,
-    lists: Vec<Place>,
+    list: Option<Place>,
 }
 
 impl Cursors {
@@ -161,7 +159,7 @@ impl Cursors {
 
     /// Where the first relay's list of repos was read to; empty if none is read, or it was read to its end.
     pub fn list(&self) -> String {
-        self.lists.first().map(Place::get).unwrap_or_default()
+        self.list.as_ref().map(Place::get).unwrap_or_default()
     }
 
     /// The position for every relay, by its URL.

@@ -12,7 +12,8 @@ use std::time::Duration;
 /// All of it.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Base URLs of the relays that are followed, `http` or `https`. Several are followed at once.
+    /// Base URLs of the relays that are followed, `http` or `https`. Several are followed at once; the first is also
+    /// asked which repos there are.
     pub relays: Vec<String>,
     /// How requests introduce themselves.
     pub user_agent: String,

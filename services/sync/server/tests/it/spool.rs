@@ -52,3 +52,23 @@ fn what_is_too_large_cut_or_cannot_be_set_aside_is_refused() {
     std::fs::remove_dir(gone.path()).unwrap();
     assert!(matches!(take_in(&gone, 100, 1 << 30, &car()), Err(Error::File(_))));
 }
+
+#[test]
+fn a_million_blocks_pass_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { memory: 1 << 20, total: 1 << 30, blocks: 1_000_000, folder: folder.path().to_owned() };
+    let mut spool = Spool::new(limits);
+    let block = |n: u32| n.to_be_bytes();
+    for thousand in 0..1_000_u32 {
+        let mut car = Encoder::new(Cid::of_cbor(&block(7)));
+        let header = if thousand == 0 { 0 } else { Encoder::new(Cid::of_cbor(&block(7))).into_bytes().len() };
+        (0..1_000).map(|n| block(thousand * 1_000 + n)).for_each(|block| car.block(&Cid::of_cbor(&block), &block));
+        spool.push(&car.into_bytes()[header..]).unwrap();
+    }
+    let (_, mut spooled) = spool.finish().unwrap();
+    let mut read = Vec::new();
+    for n in (0..1_000_000).step_by(9_973) {
+        assert!(spooled.read(&Cid::of_cbor(&block(n)), &mut read).unwrap());
+        assert_eq!(read, block(n));
+    }
+}

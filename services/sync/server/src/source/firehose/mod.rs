@@ -87,7 +87,7 @@ impl Firehose {
         self.start_relays(shards, tasks);
         let (writer, saving) = (self.writer, self.settings.firehose.cursor);
         let committer = Committer { writer, saving, clock: self.clock, finished, streams: self.streams };
-        tasks.spawn("sync firehose", |_| committer.run());
+        tasks.spawn("sync-firehose", |_| committer.run());
     }
 
     fn start_relays(&self, shards: Vec<mpsc::UnboundedSender<Told>>, tasks: &Tasks) {
@@ -102,7 +102,7 @@ impl Firehose {
                 hasher: hasher.clone(),
                 permits: Arc::new(Semaphore::new(self.settings.firehose.in_work.min(Semaphore::MAX_PERMITS))),
             };
-            tasks.spawn("sync relay", |stop: CancellationToken| async move {
+            tasks.spawn("sync-relay", |stop: CancellationToken| async move {
                 relay.run(stop).await;
                 Ok::<_, Infallible>(())
             });

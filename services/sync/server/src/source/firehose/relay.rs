@@ -8,7 +8,7 @@ use crate::source::patience::Backoff;
 use crate::source::{Random, measure, settings};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use nexus_atproto::Frame;
+use nexus_atproto::{Did, Frame, Reason};
 use nexus_runtime::CancellationToken;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -220,16 +220,19 @@ impl Relay {
             Frame::Commit(_) | Frame::Sync(_) | Frame::Identity(_) | Frame::Account(_) => {}
         }
         let (Some(position), Some(account)) = (frame.seq(), frame.account()) else { return None };
-        let shard = self.shard(account);
-        self.hand_on(message, position, shard, stop).await
+        let Ok(did) = account.parse() else {
+            measure::rejected(Reason::Syntax.as_str());
+            return None;
+        };
+        self.hand_on(message, position, did, stop).await
     }
 
-    fn shard(&self, account: &str) -> usize {
+    fn shard(&self, did: &Did) -> usize {
         let shards = self.shards.len() as u64;
-        usize::try_from(self.hasher.hash_one(account) % shards).unwrap_or_default()
+        usize::try_from(self.hasher.hash_one(did) % shards).unwrap_or_default()
     }
 
-    async fn hand_on(&self, message: Bytes, position: i64, shard: usize, stop: &CancellationToken) -> Option<Ended> {
+    async fn hand_on(&self, message: Bytes, position: i64, did: Did, stop: &CancellationToken) -> Option<Ended> {
         let weight = (message.len() + OVERHEAD).min(self.settings.in_work);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         let permit = tokio::select! {
@@ -239,9 +242,10 @@ impl Relay {
         // The semaphore is never closed.
         let Ok(permit) = permit else { return Some(Ended::Stopping) };
         let ticket = self.stream.tide().enter(position);
-        let job = Job { stream: Arc::clone(&self.stream), ticket, message, permit, attempt: Attempt::First };
+        let shard = self.shards.get(self.shard(&did))?;
+        let job = Job { stream: Arc::clone(&self.stream), did, ticket, message, permit, attempt: Attempt::First };
         // A shard ends early only when the store fails, and then everything stops.
-        self.shards.get(shard)?.send(Told::Job(job)).err().map(|_| Ended::Stopping)
+        shard.send(Told::Job(job)).err().map(|_| Ended::Stopping)
     }
 }
 

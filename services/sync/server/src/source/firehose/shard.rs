@@ -102,19 +102,13 @@ impl Shard {
 
     fn take(&mut self, told: Told) -> store::Result<()> {
         match told {
-            Told::Job(job) => match account(&job) {
-                Some(did) => self.arrive(did, job),
-                None => {
-                    measure::rejected(Reason::Syntax.as_str());
-                    self.finished.push(job.done(None));
-                    Ok(())
-                }
-            },
+            Told::Job(job) => self.arrive(job),
             Told::Found(did, known) => self.go_on(&did, known.as_ref()),
         }
     }
 
-    fn arrive(&mut self, did: Did, job: Job) -> store::Result<()> {
+    fn arrive(&mut self, job: Job) -> store::Result<()> {
+        let did = job.did.clone();
         if let Some(waiting) = self.waiting.get_mut(&did) {
             waiting.push_back(job);
             return Ok(());
@@ -170,7 +164,7 @@ impl Shard {
             Ok(Frame::Commit(commit)) => self.commit(did, &commit, repo.as_ref(), known, job.attempt),
             Ok(Frame::Sync(sync)) => self.sync(did, &sync, repo.as_ref(), known, job.attempt),
             Ok(Frame::Identity(_)) => self.identity(did, repo.as_ref()),
-            Ok(Frame::Account(account)) => self.account(did, &account),
+            Ok(Frame::Account(account)) => self.account(did, &account, repo.as_ref()),
             Ok(Frame::Info(_) | Frame::Error(_) | Frame::Unknown(_)) | Err(_) => DROPPED,
         };
         match verdict {
@@ -233,7 +227,10 @@ impl Shard {
         }
     }
 
-    fn account(&self, did: &Did, message: &AccountMessage<'_>) -> Verdict {
+    fn account(&self, did: &Did, message: &AccountMessage<'_>, repo: Option<&Repo>) -> Verdict {
+        if repo.is_none() && self.common.rules.network != Network::Full {
+            return DROPPED;
+        }
         Verdict::Done(Some(Input::Account(Notice::new(did.clone(), message.active, message.status))))
     }
 
@@ -288,11 +285,6 @@ impl Shard {
             }
         });
     }
-}
-
-/// Whose message it is.
-fn account(job: &Job) -> Option<Did> {
-    Frame::parse(&job.message).ok()?.account()?.parse().ok()
 }
 
 /// True unless the repo waits for a fetch, which will bring what the message says, or knows the revision already.

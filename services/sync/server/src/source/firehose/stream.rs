@@ -2,6 +2,7 @@
 
 use super::tide::Tide;
 use bytes::Bytes;
+use nexus_atproto::Did;
 use nexus_http::Condition;
 use nexus_sync::writer::Input;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,6 +25,8 @@ pub(in crate::source) struct Stream {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) stream: Arc<Stream>,
+    /// Whom it is about.
+    pub(super) did: Did,
     pub(super) ticket: u64,
     pub(super) message: Bytes,
     pub(super) permit: OwnedSemaphorePermit,

@@ -154,5 +154,7 @@ fn resolver(servers: &[SocketAddr], patience: Duration) -> Option<TokioResolver>
     let mut options = ResolverOpts::default();
     options.timeout = patience;
     options.attempts = 1;
+    // Whoever asks again wants to know what is so now.
+    options.cache_size = 0;
     builder.with_options(options).build().ok()
 }

@@ -146,6 +146,11 @@ pub(crate) fn message(kind: &str, body: Vec<(&str, Value<'_>)>) -> Bytes {
     bytes.into()
 }
 
+/// A word of a relay about its stream.
+pub(crate) fn info(name: &str) -> Bytes {
+    message("#info", vec![("name", Value::Text(name))])
+}
+
 /// The message by which a relay gives up.
 pub(crate) fn error(name: &str) -> Bytes {
     let mut bytes = map(vec![("op", Value::Signed(-1))]);

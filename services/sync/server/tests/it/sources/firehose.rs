@@ -1,6 +1,6 @@
 //! Following relays that do as they should.
 
-use super::author::{Author, LIKE, POST, account, error, identity};
+use super::author::{Author, LIKE, POST, account, error, identity, info};
 use super::town::{Relay, Town};
 use super::{Nexus, settings, until};
 use axum::extract::ws::Message;
@@ -245,5 +245,54 @@ async fn a_deactivated_account_keeps_what_it_had() {
     nexus.sees(&dora, |repo| repo.status == Status::Takendown).await;
     assert_eq!(nexus.repo(&dora).unwrap().state, State::Active);
     nexus.assert_whole(&mut dora);
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_may_give_up_or_have_lost_what_was_missed() {
+    let (town, relay, mut dora, nexus) = following().await;
+    relay.send(|_| info("OutdatedCursor"));
+    let commit = dora.create(POST, &["a"], "x");
+    relay.send(|seq| dora.announce(seq, &commit));
+    nexus.follows(&dora).await;
+    nexus.stop().await;
+    relay.greet(vec![Message::Binary(error("ConsumerTooSlow"))]);
+    let nexus = Nexus::start(settings(&town, &[&relay])).await;
+    assert!(until(|| relay.cursors().len() == 3).await);
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_an_identity_holds_up_its_own_relay_only_when_that_has_too_much_in_work() {
+    let (town, flooded, other) = (Town::start().await, Relay::start().await, Relay::start().await);
+    let (mut dora, mut emil) = (Author::new("dora"), Author::new("emil"));
+    [&dora, &emil].into_iter().for_each(|author| town.settle(author));
+    let mut settings = settings(&town, &[&flooded, &other]);
+    settings.firehose.in_work = 50_000;
+    settings.firehose.workers = 1;
+    let clock = Clock::fixed(Clock::system().now());
+    let store = Arc::new(Memory::default());
+    let nexus = Nexus::start_on(store, settings, Rules::default(), clock.clone()).await;
+    nexus.add(&[&dora, &emil]).await;
+    for author in [&dora, &emil] {
+        nexus.follows(author).await;
+    }
+    assert!(until(|| nexus.readiness.is_ready()).await);
+    // Dora's document is too old, and the directory doesn't answer any more; Emil's is looked up before that.
+    clock.advance(24 * 3_600_000);
+    nexus.identities.resolve(&emil.did()).await.unwrap();
+    let held = town.hold_directory();
+    for n in 0..100 {
+        let commit = dora.create(POST, &[&format!("key{n}")], &"x".repeat(2_000));
+        flooded.send(|seq| dora.announce(seq, &commit));
+    }
+    let commit = emil.create(POST, &["a"], "x");
+    other.send(|seq| emil.announce(seq, &commit));
+    nexus.follows(&emil).await;
+    assert_eq!(nexus.told(&dora).len(), 0);
+    drop(held);
+    nexus.follows(&dora).await;
+    nexus.assert_whole(&mut dora);
+    assert_eq!(nexus.told(&dora).len(), 100);
     nexus.stop().await;
 }

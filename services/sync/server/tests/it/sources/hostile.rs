@@ -145,3 +145,21 @@ async fn a_stream_that_is_none_is_left_and_tried_again() {
     nexus.follows(dora).await;
     nexus.stop().await;
 }
+
+#[tokio::test]
+async fn a_message_that_no_connection_survives_is_passed_over_by_the_next() {
+    let mut authors = [Author::new("dora")];
+    let (town, relay, nexus) = following(&mut authors).await;
+    let [dora] = &mut authors;
+    let commit = dora.create(POST, &["a"], "x");
+    relay.send(|seq| dora.announce(seq, &commit));
+    nexus.follows(dora).await;
+    relay.send(|_| vec![0; 17 << 20].into());
+    let commit = dora.create(POST, &["b"], "x");
+    relay.send(|seq| dora.announce(seq, &commit));
+    nexus.follows(dora).await;
+    assert_eq!(relay.cursors()[1..], [Some(2)]);
+    nexus.assert_whole(dora);
+    assert_eq!(town.asked("getRepo"), 1);
+    nexus.stop().await;
+}

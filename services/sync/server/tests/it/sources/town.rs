@@ -23,6 +23,7 @@ use tokio::sync::watch;
 pub(crate) struct Town {
     pub(crate) url: String,
     facts: Arc<Mutex<Facts>>,
+    held: Arc<tokio::sync::RwLock<()>>,
 }
 
 /// What is answered, and what was asked.
@@ -66,7 +67,7 @@ impl Town {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let town = Self { url, facts: Arc::default() };
+        let town = Self { url, facts: Arc::default(), held: Arc::default() };
         let router = Router::new()
             .route("/{did}", get(document))
             .route("/.well-known/atproto-did", get(name))
@@ -96,6 +97,11 @@ impl Town {
         self.facts().answers.entry(author.did.clone()).or_default().push_back(answer);
     }
 
+    /// Keeps the directory from answering, until what is given is dropped.
+    pub(crate) fn hold_directory(&self) -> tokio::sync::OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.held).try_write_owned().unwrap()
+    }
+
     /// How often something that contains `part` was asked for.
     pub(crate) fn asked(&self, part: &str) -> usize {
         self.facts().asked.iter().filter(|path| path.contains(part)).count()
@@ -103,6 +109,7 @@ impl Town {
 }
 
 async fn document(State(town): State<Town>, Path(did): Path<String>) -> Response {
+    let _free = town.held.read().await;
     let mut facts = town.facts();
     facts.asked.push(format!("/{did}"));
     if let Some(status) = facts.directory {
