@@ -23,7 +23,7 @@ pub use event::Event;
 pub use filter::{Filter, TagCondition, TagName};
 pub use id::{EventId, PublicKey, Signature};
 pub use kind::{Kind, KindClass};
-pub use message::{ClientMessage, CountAnswer, EoseHint, RelayMessage, Unreadable};
+pub use message::{Ask, ClientMessage, CountAnswer, EoseHint, RelayMessage, Reply, Unreadable};
 pub use reason::{Prefix, Reason};
 pub use seconds::Seconds;
 #[cfg(feature = "k256")]

@@ -1,5 +1,5 @@
 use crate::make::event;
-use nexus_nostr::{ClientMessage, CountAnswer, EoseHint, Prefix, Reason, RelayMessage};
+use nexus_nostr::{Ask, ClientMessage, CountAnswer, EoseHint, Filter, Prefix, Reason, RelayMessage, Reply};
 
 fn answer_to(text: &str) -> String {
     ClientMessage::parse(text).expect_err("it must be refused").answer().to_json()
@@ -112,4 +112,53 @@ fn each_answer_has_its_form() {
     let answer = CountAnswer { count: 7, approximate: true, registers: Some(&[1; 256]) };
     let expected = format!(r#"["COUNT","c",{{"count":7,"approximate":true,"hll":"{}"}}]"#, "01".repeat(256));
     assert_eq!(RelayMessage::Count { sub: "c", answer }.to_json(), expected);
+}
+
+#[test]
+fn what_a_client_says_is_what_a_relay_reads() {
+    let event = event(1, &[], "hi");
+    let filter = Filter::parse(r#"{"kinds":[1],"limit":3}"#).unwrap();
+    let read = |ask: Ask<'_>| ClientMessage::parse(&ask.to_json()).expect("a relay reads it");
+    let ClientMessage::Event(read_event) = read(Ask::Event(&event.to_json())) else { panic!("an event") };
+    assert_eq!(*read_event.peek(), event);
+    let ClientMessage::Auth(read_event) = read(Ask::Auth(&event)) else { panic!("an authentication") };
+    assert_eq!(*read_event.peek(), event);
+    let ClientMessage::Req { sub, filters } = read(Ask::Req("a\"b", &filter)) else { panic!("a subscription") };
+    assert_eq!((sub.as_str(), &filters[..]), ("a\"b", std::slice::from_ref(&filter)));
+    assert!(matches!(read(Ask::Close("a")), ClientMessage::Close { sub } if sub == "a"));
+    let ClientMessage::NegOpen { sub, filter: read_filter, message } = read(Ask::NegOpen("a", &filter, &[97, 0]))
+    else {
+        panic!("a negotiation")
+    };
+    assert_eq!((sub.as_str(), *read_filter, message), ("a", filter, vec![97, 0]));
+    assert!(matches!(read(Ask::NegMsg("a", &[1])), ClientMessage::NegMsg { message, .. } if message == [1]));
+    assert!(matches!(read(Ask::NegClose("a")), ClientMessage::NegClose { sub } if sub == "a"));
+}
+
+#[test]
+fn what_a_relay_says_is_what_a_client_reads() {
+    let event = event(1, &[], "hi");
+    let reason = || Reason::new(Prefix::Blocked, "no");
+    let read = |message: RelayMessage<'_>| Reply::parse(&message.to_json()).expect("a client reads it");
+    let shown = read(RelayMessage::Event { sub: "a", json: &event.to_json() });
+    assert!(matches!(shown, Reply::Event { sub, event: shown } if sub == "a" && *shown.peek() == event));
+    let taken = read(RelayMessage::Accepted { id: &event.id, remark: None });
+    assert!(matches!(taken, Reply::Ok { id, taken: true, message } if id == event.id && message.is_empty()));
+    let refused = read(RelayMessage::Refused { id: &event.id.to_string(), reason: reason() });
+    assert!(matches!(refused, Reply::Ok { taken: false, message, .. } if message == "blocked: no"));
+    assert!(
+        matches!(read(RelayMessage::Eose { sub: "a", hint: Some(EoseHint::More) }), Reply::Eose { sub } if sub == "a")
+    );
+    let closed = read(RelayMessage::Closed { sub: "a", reason: reason() });
+    assert!(matches!(closed, Reply::Closed { message, .. } if message == "blocked: no"));
+    assert!(matches!(read(RelayMessage::Notice(reason())), Reply::Notice(text) if text == "blocked: no"));
+    assert!(matches!(read(RelayMessage::Auth { challenge: "x" }), Reply::Auth(challenge) if challenge == "x"));
+    let moved = read(RelayMessage::NegMsg { sub: "a", message: &[97] });
+    assert!(matches!(moved, Reply::NegMsg { message, .. } if message == [97]));
+    let ended = read(RelayMessage::NegErr { sub: "a", reason: reason(), limit: Some(5) });
+    assert!(matches!(ended, Reply::NegErr { message, .. } if message == "blocked: no"));
+    assert!(matches!(Reply::parse(r#"["NEW",1]"#), Ok(Reply::Other)));
+    for text in ["", "{}", "[]x", r#"["EVENT","a"]"#, r#"["OK","x",true]"#, r#"["NEG-MSG","a","xy"]"#, r#"["EOSE"]"#] {
+        assert!(Reply::parse(text).is_err(), "{text}");
+    }
 }

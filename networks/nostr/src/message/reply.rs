@@ -1,0 +1,123 @@
+//! Messages from relays, for whoever is a client of one.
+
+use crate::{Error, Event, EventId, Result, hex, json};
+use nexus_model::Raw;
+
+/// A message from a relay.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// An event that a subscription wants.
+    Event {
+        /// The subscription's name.
+        sub: String,
+        /// The event. The relay's word is not enough to believe it.
+        event: Box<Raw<Event>>,
+    },
+    /// What became of an event.
+    Ok {
+        /// The event.
+        id: EventId,
+        /// Whether the relay took it.
+        taken: bool,
+        /// Why, if it says so.
+        message: String,
+    },
+    /// All stored events were sent.
+    Eose {
+        /// The subscription's name.
+        sub: String,
+    },
+    /// A subscription was refused or ended.
+    Closed {
+        /// The subscription's name.
+        sub: String,
+        /// Why.
+        message: String,
+    },
+    /// Something for people.
+    Notice(String),
+    /// Say who you are. (NIP-42)
+    Auth(String),
+    /// The relay's move. (NIP-77)
+    NegMsg {
+        /// The session's name.
+        sub: String,
+        /// The move.
+        message: Vec<u8>,
+    },
+    /// A session was refused or ended. (NIP-77)
+    NegErr {
+        /// The session's name.
+        sub: String,
+        /// Why.
+        message: String,
+    },
+    /// Something that isn't known here.
+    Other,
+}
+
+impl Reply {
+    /// Reads a message from its text.
+    ///
+    /// # Errors
+    /// The first fault of the text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut parts = Parts::default();
+        let mut reader = json::Reader::new(text);
+        reader.array(|reader, index| parts.read(reader, index))?;
+        reader.end()?;
+        parts.into_reply()
+    }
+}
+
+/// The elements of a message: the event is read at once, everything else kept as text.
+#[derive(Default)]
+struct Parts<'a> {
+    verb: String,
+    event: Option<Event>,
+    rest: Vec<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn read(&mut self, reader: &mut json::Reader<'a>, index: usize) -> Result<()> {
+        match index {
+            0 => self.verb = reader.string()?.into_owned(),
+            2 if self.verb == "EVENT" => self.event = Some(Event::read(reader)?),
+            _ => self.rest.push(reader.raw()?),
+        }
+        Ok(())
+    }
+
+    fn text(&self, index: usize) -> Result<String> {
+        let text = self.rest.get(index).ok_or(Error::Missing("an element"))?;
+        Ok(json::Reader::new(text).string()?.into_owned())
+    }
+
+    /// A text that some relays leave out.
+    fn remark(&self, index: usize) -> String {
+        self.text(index).unwrap_or_default()
+    }
+
+    fn into_reply(mut self) -> Result<Reply> {
+        Ok(match self.verb.as_str() {
+            "EVENT" => {
+                let event = self.event.take().ok_or(Error::Missing("the event"))?;
+                Reply::Event { sub: self.text(0)?, event: Box::new(Raw::new(event)) }
+            }
+            "OK" => {
+                let taken = self.rest.get(1).is_some_and(|text| text.trim() == "true");
+                Reply::Ok { id: self.text(0)?.parse()?, taken, message: self.remark(2) }
+            }
+            "EOSE" => Reply::Eose { sub: self.text(0)? },
+            "CLOSED" => Reply::Closed { sub: self.text(0)?, message: self.remark(1) },
+            "NOTICE" => Reply::Notice(self.remark(0)),
+            "AUTH" => Reply::Auth(self.text(0)?),
+            "NEG-MSG" => {
+                let message = hex::bytes(&self.text(1)?).ok_or(Error::Bad("hex"))?;
+                Reply::NegMsg { sub: self.text(0)?, message }
+            }
+            "NEG-ERR" => Reply::NegErr { sub: self.text(0)?, message: self.remark(1) },
+            _ => Reply::Other,
+        })
+    }
+}
