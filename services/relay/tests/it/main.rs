@@ -6,7 +6,6 @@ mod intake;
 mod jobs;
 mod manage;
 mod once;
-mod plans;
 mod policies;
 mod rebuild;
 mod relay;

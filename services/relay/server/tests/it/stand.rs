@@ -1,6 +1,10 @@
-//! A relay over memory, without connections, and its routes over a real socket.
+//! A relay over memory and its routes over a real socket.
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::ws::{Message, WebSocket, WebSocketUpgrade},
+    routing::any,
+};
 use nexus_journal::Head;
 use nexus_model::{Raw, Timestamp, Verified};
 use nexus_nostr::{Error, Event, Kind, Seconds, Secp256k1, Signed, SigningKey, Tags};
@@ -11,8 +15,14 @@ use nexus_relay::{
     store::MemoryStorage,
 };
 use nexus_runtime::Clock;
-use std::sync::Arc;
-use tokio::net::TcpListener;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The environment, with a clock that a test may hold.
@@ -37,29 +47,41 @@ impl RuntimeAdapter for Surroundings {
     }
 }
 
-/// Sockets that nobody is at.
+/// WebSockets, without bounds.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets(Mutex<HashMap<ConnectionId, Line>>);
+
 #[derive(Debug)]
-pub(crate) struct Silence;
+struct Line {
+    queue: mpsc::UnboundedSender<Message>,
+    meta: Option<ConnectionMeta>,
+}
 
-impl WebSocketAdapter for Silence {
-    fn send(&self, _conn_id: ConnectionId, _message: &str) -> Result<(), WsError> {
-        Err(WsError::Gone)
+impl Sockets {
+    fn with<T>(&self, conn_id: ConnectionId, act: impl FnOnce(&mut Line) -> T) -> Result<T, WsError> {
+        self.0.lock().expect("no panic").get_mut(&conn_id).map(act).ok_or(WsError::Gone)
+    }
+}
+
+impl WebSocketAdapter for Sockets {
+    fn send(&self, conn_id: ConnectionId, message: &str) -> Result<(), WsError> {
+        self.with(conn_id, |line| drop(line.queue.send(Message::text(message))))
     }
 
-    fn close(&self, _conn_id: ConnectionId, _code: u16, _reason: &str) -> Result<(), WsError> {
-        Err(WsError::Gone)
+    fn close(&self, conn_id: ConnectionId, _code: u16, _reason: &str) -> Result<(), WsError> {
+        self.with(conn_id, |line| drop(line.queue.send(Message::Close(None))))
     }
 
-    fn get_meta(&self, _conn_id: ConnectionId) -> Option<ConnectionMeta> {
-        None
+    fn get_meta(&self, conn_id: ConnectionId) -> Option<ConnectionMeta> {
+        self.with(conn_id, |line| line.meta.clone()).ok().flatten()
     }
 
-    fn set_meta(&self, _conn_id: ConnectionId, _meta: ConnectionMeta) -> Result<(), WsError> {
-        Err(WsError::Gone)
+    fn set_meta(&self, conn_id: ConnectionId, meta: ConnectionMeta) -> Result<(), WsError> {
+        self.with(conn_id, |line| line.meta = Some(meta))
     }
 
     fn connections(&self) -> Vec<ConnectionId> {
-        Vec::new()
+        self.0.lock().expect("no panic").keys().copied().collect()
     }
 
     async fn room(&self, _conn_id: ConnectionId) {}
@@ -69,9 +91,39 @@ impl WebSocketAdapter for Silence {
     }
 }
 
+/// Routes on which the relay is spoken with.
+pub(crate) fn speaking(relay: Arc<TestRelay>) -> Router {
+    let count = Arc::new(AtomicU64::new(0));
+    Router::new().route(
+        "/",
+        any(async move |upgrade: WebSocketUpgrade| {
+            let conn_id = ConnectionId::new(count.fetch_add(1, Ordering::SeqCst));
+            upgrade.on_upgrade(move |socket| speak(relay, conn_id, socket))
+        }),
+    )
+}
+
+async fn speak(relay: Arc<TestRelay>, conn_id: ConnectionId, mut socket: WebSocket) {
+    let (queue, mut queued) = mpsc::unbounded_channel();
+    relay.sockets().0.lock().expect("no panic").insert(conn_id, Line { queue, meta: None });
+    relay.on_connect(conn_id, None);
+    loop {
+        tokio::select! {
+            Some(message) = queued.recv() => if socket.send(message).await.is_err() { break },
+            received = socket.recv() => match received {
+                Some(Ok(Message::Text(text))) => relay.on_message(conn_id, &text).await,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                Some(Ok(_)) => {}
+            },
+        }
+    }
+    relay.sockets().0.lock().expect("no panic").remove(&conn_id);
+    relay.on_close(conn_id).await;
+}
+
 type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
-pub(crate) type Adapters = (MemoryStorage, InMemoryCache<Now>, Silence, Surroundings);
-pub(crate) type TestRelay = Relay<MemoryStorage, InMemoryCache<Now>, Silence, Surroundings>;
+pub(crate) type Adapters = (MemoryStorage, InMemoryCache<Now>, Sockets, Surroundings);
+pub(crate) type TestRelay = Relay<MemoryStorage, InMemoryCache<Now>, Sockets, Surroundings>;
 
 pub(crate) const NOW: i64 = 1_700_000_000;
 
@@ -80,7 +132,9 @@ pub(crate) async fn relay(settings: Settings) -> (Arc<TestRelay>, Arc<Head>, Clo
     let clock = Clock::fixed(Timestamp::from_millis(NOW * 1_000));
     let (head, by_clock) = (Arc::new(Head::new(nexus_model::Seq::START)), clock.clone());
     let cache = InMemoryCache::new(100, Box::new(move || by_clock.now()) as Now);
-    let relay = Relay::open(MemoryStorage::default(), cache, Silence, Surroundings(clock.clone()), settings, 300).await;
+    let relay =
+        Relay::open(MemoryStorage::default(), cache, Sockets::default(), Surroundings(clock.clone()), settings, 300)
+            .await;
     let told = head.clone();
     let relay = relay.expect("memory can be read").with_observer(Box::new(move |seq| told.advance(seq)));
     (Arc::new(relay), head, clock)
@@ -97,7 +151,10 @@ pub(crate) async fn serve(router: Router) -> Served {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
-    tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await });
+    tokio::spawn(async move {
+        // Connections end with the runtime at the latest.
+        tokio::select! { served = axum::serve(listener, router) => served, () = stopped => Ok(()) }
+    });
     Served { url, _stop: stop.drop_guard() }
 }
 

@@ -1,13 +1,9 @@
-//! Answers that are no answer: status and text as existing clients know them (spec d.0), for `/v0`, `/v0/live`,
-//! `/static` and `/admin` alike.
+//! Answers that are no answer: status and text as existing clients know them (spec d.0).
 
 use crate::shared::IngestError;
 use axum::{
     Json,
-    extract::{
-        rejection::{JsonRejection, PathRejection, QueryRejection},
-        ws::rejection::WebSocketUpgradeRejection,
-    },
+    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -31,9 +27,6 @@ pub(crate) enum ApiError {
     /// The body is larger than the limit.
     #[error("length limit exceeded")]
     TooLarge,
-    /// Something else stands against it, which the status tells.
-    #[error("{1}")]
-    Refused(StatusCode, String),
     /// Our fault.
     #[error("Internal server error: {0}")]
     Internal(Box<dyn std::error::Error + Send + Sync>),
@@ -45,10 +38,6 @@ pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 impl ApiError {
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())
-    }
-
-    pub(crate) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Internal(cause.into())
     }
 
     pub(crate) fn no_user(id: &PubkyId) -> Self {
@@ -77,7 +66,6 @@ impl ApiError {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Missing(_) => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Refused(status, _) => *status,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -120,12 +108,6 @@ impl From<QueryRejection> for ApiError {
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
         Self::Invalid(rejection.body_text())
-    }
-}
-
-impl From<WebSocketUpgradeRejection> for ApiError {
-    fn from(rejection: WebSocketUpgradeRejection) -> Self {
-        Self::Refused(rejection.status(), rejection.body_text())
     }
 }
 
