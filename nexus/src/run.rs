@@ -15,10 +15,25 @@ use nexus_runtime::{CancellationToken, Clock, Tasks, Telemetry, raise_descriptor
 use nexus_social_server::{
     keyed::Keyed,
     service::{Parts, Service},
+    shared::About,
 };
 use nexus_sqlite::social::SocialStore;
 use nexus_tantivy::TextIndex;
 use std::{sync::Arc, time::Duration};
+
+/// Its page, if it has one.
+const HOMEPAGE: &str = env!("CARGO_PKG_HOMEPAGE");
+
+/// What this program is.
+const ABOUT: About = About {
+    name: env!("CARGO_PKG_NAME"),
+    // Without a page of its own, the source is where it is described.
+    homepage: if HOMEPAGE.is_empty() { env!("CARGO_PKG_REPOSITORY") } else { HOMEPAGE },
+    repository: env!("CARGO_PKG_REPOSITORY"),
+    license: env!("CARGO_PKG_LICENSE"),
+    version: env!("CARGO_PKG_VERSION"),
+    commit: option_env!("NEXUS_COMMIT"),
+};
 
 /// Runs until a signal or a failure.
 pub(crate) fn run(settings: &Settings, command: &Command) -> Outcome {
@@ -72,6 +87,7 @@ impl Social {
             text: Arc::new(text),
             files: settings.files(),
             key_file: settings.key_file(),
+            about: ABOUT,
             admin: AdminToken::new(token),
             readiness: readiness.clone(),
             clock: clock.clone(),

@@ -5,11 +5,15 @@ use axum::{
     extract::DefaultBodyLimit,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{Extensions, HeaderMap, StatusCode, Version};
 use std::{any::Any, time::Duration};
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::CompressionLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, Predicate as _},
+    },
     cors::{Any as Anything, CorsLayer},
     limit::RequestBodyLimitLayer,
     timeout::TimeoutLayer,
@@ -61,22 +65,21 @@ impl Default for Layers {
 }
 
 impl Layers {
-    /// Wraps the routes that `router` has now, and its fallback.
+    /// Wraps the routes that `router` has now, and its fallback. All at once: a router boxes what it wraps, and each
+    /// box is copied, with everything within, for every request.
     pub fn apply<S: Clone + Send + Sync + 'static>(&self, router: Router<S>) -> Router<S> {
-        let Self { panicked, .. } = *self;
-        let mut router = router
-            .layer(DefaultBodyLimit::disable())
-            .layer(RequestBodyLimitLayer::new(self.body_limit))
+        let Self { panicked, compression, .. } = *self;
+        let is_wanted = move |_: StatusCode, _: Version, _: &HeaderMap, _: &Extensions| compression == Compression::On;
+        let open = CorsLayer::new().allow_origin(Anything).allow_methods(Anything).allow_headers(Anything);
+        let layers = ServiceBuilder::new()
+            .option_layer((self.cors == Cors::Open).then(|| open.expose_headers(Anything)))
+            .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_wanted)))
+            .layer(CatchPanicLayer::custom(move |panic| report(panic, panicked)))
             .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, self.timeout))
-            .layer(CatchPanicLayer::custom(move |panic| report(panic, panicked)));
-        if self.compression == Compression::On {
-            router = router.layer(CompressionLayer::new());
-        }
-        if self.cors == Cors::Open {
-            let open = CorsLayer::new().allow_origin(Anything).allow_methods(Anything).allow_headers(Anything);
-            router = router.layer(open.expose_headers(Anything));
-        }
-        router
+            .map_response(IntoResponse::into_response)
+            .layer(RequestBodyLimitLayer::new(self.body_limit))
+            .layer(DefaultBodyLimit::disable());
+        router.layer(layers)
     }
 }
 

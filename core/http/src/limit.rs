@@ -108,6 +108,11 @@ impl RateLimiter {
         })
     }
 
+    /// False if everybody may ask as often as they like: then the middleware can be left out.
+    pub fn limits_anybody(&self) -> bool {
+        self.anonymous.is_some() || !self.keys.is_empty()
+    }
+
     /// Takes a token for a request.
     ///
     /// # Errors
@@ -176,6 +181,7 @@ pub async fn rate_limit(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ApiKeyConfig;
     use nexus_model::Timestamp;
     use proptest::prelude::*;
 
@@ -226,6 +232,23 @@ mod tests {
         assert_eq!(limiter.check(client(2), &none, Class::Default), Ok(()));
         assert_eq!(limiter.check(client(1), &none, Class::Expensive), Ok(()));
         assert_eq!(limiter.check(client(1), &none, Class::Expensive), Err(60));
+    }
+
+    #[test]
+    fn it_is_known_whether_anybody_is_limited() {
+        let with = |enabled, api_keys| {
+            let config = RateLimitConfig { enabled, api_keys, ..RateLimitConfig::default() };
+            RateLimiter::new(&config, clock()).unwrap().limits_anybody()
+        };
+        let key = || ApiKeyConfig {
+            name: "app".into(),
+            key: Some("k".into()),
+            sha256: None,
+            rate: 1,
+            burst: 1,
+            expensive: None,
+        };
+        assert_eq!([with(false, vec![]), with(true, vec![]), with(false, vec![key()])], [false, true, true]);
     }
 
     #[test]

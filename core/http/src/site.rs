@@ -10,6 +10,7 @@ use axum::{
     routing::get,
 };
 use http::{HeaderName, HeaderValue, StatusCode, request::Parts};
+use metrics::{Counter, Histogram};
 use nexus_runtime::Clock;
 use serde::Serialize;
 use std::{
@@ -52,8 +53,30 @@ impl Paths {
 
 struct Mount {
     paths: Paths,
-    service: &'static str,
     router: Router,
+    meters: Arc<Meters>,
+}
+
+/// What is counted of a service's requests. Looked up once: finding a metric by its name costs more than counting.
+struct Meters {
+    /// Answers by the first digit of their status, 1 to 5.
+    answers: [Counter; 5],
+    seconds: Histogram,
+}
+
+impl Meters {
+    fn of(service: &'static str) -> Self {
+        let answers = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+        let counter = |class| metrics::counter!("http_requests_total", "service" => service, "status" => class);
+        let seconds = metrics::histogram!("http_request_seconds", "service" => service);
+        Self { answers: answers.map(counter), seconds }
+    }
+
+    fn count(&self, status: StatusCode, started: Instant) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5);
+        self.answers[class - 1].increment(1);
+        self.seconds.record(started.elapsed().as_secs_f64());
+    }
 }
 
 /// Everything that one port serves.
@@ -79,12 +102,14 @@ impl Site {
         site.mount("common", &[Paths::Exact("/health"), Paths::Exact("/ready")], common)
     }
 
-    /// Gives paths to a service. What was mounted last wins where two match equally well.
+    /// Gives paths to a service. What was mounted last wins where two match equally well. Its requests are counted
+    /// by the recorder that is installed by now.
     #[must_use]
     pub fn mount(self, service: &'static str, paths: &[Paths], router: Router) -> Self {
         let mut mounts =
             Arc::try_unwrap(self.mounts).unwrap_or_else(|shared| shared.iter().map(Mount::again).collect());
-        mounts.extend(paths.iter().map(|&paths| Mount { paths, service, router: router.clone() }));
+        let meters = Arc::new(Meters::of(service));
+        mounts.extend(paths.iter().map(|&paths| Mount { paths, router: router.clone(), meters: meters.clone() }));
         Self { mounts: Arc::new(mounts), ..self }
     }
 
@@ -102,7 +127,7 @@ impl Site {
         let span = tracing::debug_span!("request", id = ?id, method = %parts.method, path = parts.uri.path());
         let started = Instant::now();
         let Ok(response) = mount.router.clone().oneshot(Request::from_parts(parts, body)).instrument(span).await;
-        measure(mount.service, response.status(), started);
+        mount.meters.count(response.status(), started);
         with_id(response, id)
     }
 
@@ -123,7 +148,7 @@ impl Site {
 
 impl Mount {
     fn again(&self) -> Self {
-        Self { paths: self.paths, service: self.service, router: self.router.clone() }
+        Self { paths: self.paths, router: self.router.clone(), meters: self.meters.clone() }
     }
 }
 
@@ -143,18 +168,6 @@ fn is_tame(id: &HeaderValue) -> bool {
 fn with_id(mut response: Response, id: HeaderValue) -> Response {
     response.headers_mut().insert(REQUEST_ID, id);
     response
-}
-
-fn measure(service: &'static str, status: StatusCode, started: Instant) {
-    let class = match status.as_u16() {
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        _ => "5xx",
-    };
-    metrics::counter!("http_requests_total", "service" => service, "status" => class).increment(1);
-    metrics::histogram!("http_request_seconds", "service" => service).record(started.elapsed().as_secs_f64());
 }
 
 #[derive(Serialize)]

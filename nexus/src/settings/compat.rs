@@ -88,21 +88,31 @@ const KEYS: [(&str, &str, As); 51] = [
 pub(crate) fn read(schema: &Schema, directory: &Path, home: Option<&Path>) -> Result<Layer, Error> {
     let path = directory.join("config.toml");
     let mut layer = Layer::default();
-    layer.moved(schema, &path, "server.data_dir", &Value::from(directory.join("data").display().to_string()));
-    layer.moved(schema, &path, "social.keyed.key_file", &Value::from(directory.join("secret").display().to_string()));
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-            layer.warn(format!("there is no {}: the defaults hold", path.display()));
-            return Ok(layer);
-        }
-        Err(cause) => return Err(Error::Unreadable { path, cause }),
-    };
-    let table: Table = text.parse().map_err(|cause| Error::Syntax { path: path.clone(), cause: Box::new(cause) })?;
+    for (key, name) in [("server.data_dir", "data"), ("social.keyed.key_file", "secret")] {
+        layer.moved(schema, &path, key, &Value::from(directory.join(name).display().to_string()));
+    }
     let mut file = File { schema, path, home: home.map(Path::to_owned), layer };
-    file.take(&table, "");
+    if file.read("")? {
+        return Ok(file.layer);
+    }
+    let missing = format!("there is no {}: the defaults hold", file.path.display());
+    let mut is_any = false;
+    for (name, section) in BEFORE {
+        file.path = directory.join(name);
+        is_any |= file.read(section)?;
+    }
+    if !is_any {
+        file.layer.warn(missing);
+    }
     Ok(file.layer)
 }
+
+/// What stood in place of `config.toml` before it: a file for each part, whose own keys are in no table. Tables that
+/// the parts share are as they are now.
+const BEFORE: [(&str, &str); 2] = [("api-config.toml", "api"), ("watcher-config.toml", "watcher")];
+
+/// Tables that are no part of a section.
+const SHARED: [&str; 3] = ["stack", "jobs", "trust_rank"];
 
 struct File<'a> {
     schema: &'a Schema,
@@ -112,6 +122,23 @@ struct File<'a> {
 }
 
 impl File<'_> {
+    /// Takes in the file, whose own keys belong to `section`. False if there is none.
+    fn read(&mut self, section: &str) -> Result<bool, Error> {
+        let path = &self.path;
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(cause) => return Err(Error::Unreadable { path: path.clone(), cause }),
+        };
+        let syntax = |cause| Error::Syntax { path: path.clone(), cause: Box::new(cause) };
+        let table: Table = text.parse().map_err(syntax)?;
+        let is_own = |name: &str| !section.is_empty() && !SHARED.contains(&name);
+        let (own, shared): (Table, Table) = table.into_iter().partition(|(name, _)| is_own(name));
+        self.take(&own, &format!("{section}."));
+        self.take(&shared, "");
+        Ok(true)
+    }
+
     fn take(&mut self, table: &Table, prefix: &str) {
         for (name, value) in table {
             let key = format!("{prefix}{name}");
@@ -199,6 +226,36 @@ mod tests {
         assert_eq!(social.watcher.pkarr, nexus_social_server::config::Pkarr::Testnet);
         assert_eq!(telemetry.attributes, ["zone=a"]);
         assert_eq!(trust_rank.alpha.get(), 0.2);
+    }
+
+    #[test]
+    fn the_files_before_it_are_still_read() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("written");
+        write(
+            "api-config.toml",
+            "public_addr = '127.0.0.1:9090'\n[rate_limit]\nenabled = true\n[stack]\nlog_level = 'warn'\n",
+        );
+        write("watcher-config.toml", "events_limit = 7\n[retry]\nmax_retries = 3\n");
+        let read = || join(vec![read(&schema(), directory.path(), None).expect("readable")]).expect("valid");
+        let loaded = read();
+        let Settings { server, social, .. } = loaded.settings;
+        assert_eq!((server.bind, server.log_level.as_str()), (Bind::loopback(9090), "warn"));
+        assert!(social.api.rate_limit.enabled);
+        assert_eq!((social.watcher.events_limit.get(), social.watcher.retry.max_retries.get()), (7, 3));
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        write("config.toml", "");
+        assert_eq!(read().settings.server.bind, Bind::loopback(8080), "the newer file stands alone");
+    }
+
+    #[test]
+    fn the_server_s_key_and_data_lie_beside_the_file() {
+        let Settings { server, social, .. } = loaded("[api]\npubky_listen_socket = '127.0.0.1:8081'\n").settings;
+        assert_eq!(social.keyed.bind, Some(Bind::loopback(8081)));
+        assert!(!social.keyed.publish, "publishing is asked for in words of ours");
+        let key = social.keyed.key_file.expect("a place");
+        assert_eq!((key.file_name(), server.data_dir.file_name()), (Some("secret".as_ref()), Some("data".as_ref())));
+        assert_eq!(key.parent(), server.data_dir.parent());
     }
 
     #[test]

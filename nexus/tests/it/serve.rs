@@ -44,6 +44,19 @@ async fn following_nobody_is_ready_at_once() {
 }
 
 #[tokio::test]
+async fn it_says_what_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = Program::alone(directory.path(), &[]);
+    let info = program.json("/v0/info").await;
+    let said = |name: &str| info[name].as_str().unwrap().to_owned();
+    assert_eq!((said("name").as_str(), said("version").as_str()), ("nexus", env!("CARGO_PKG_VERSION")));
+    assert!(said("homepage").starts_with("https://") && said("repository").starts_with("https://"), "{info}");
+    let commit = said("commit_hash");
+    let is_hash = commit.len() == 40 && commit.bytes().all(|digit| digit.is_ascii_hexdigit());
+    assert!(is_hash || commit == "unknown" || std::env::var("NEXUS_COMMIT").is_ok(), "{commit}");
+}
+
+#[tokio::test]
 async fn a_homeserver_that_is_away_keeps_it_alive_and_not_ready() {
     let directory = tempfile::tempdir().unwrap();
     let program = Program::following(directory.path(), "http://127.0.0.1:9", &[]);

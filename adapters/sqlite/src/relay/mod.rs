@@ -4,6 +4,7 @@
 //! events is left to an [`index`] beside it, which reads what was committed. One thread writes, in groups; some
 //! read. The futures wait without blocking, whatever runs them.
 
+mod check;
 mod draft;
 mod group;
 mod index;
@@ -59,7 +60,13 @@ pub struct Settings {
 impl Settings {
     /// The defaults with this durability.
     pub fn new(durability: Durability) -> Self {
-        Self { options: Options::new(durability), recent: Recent::default(), patience: Patience::default() }
+        Options::new(durability).into()
+    }
+}
+
+impl From<Options> for Settings {
+    fn from(options: Options) -> Self {
+        Self { options, recent: Recent::default(), patience: Patience::default() }
     }
 }
 
@@ -112,8 +119,8 @@ impl SqliteStorage {
     ///
     /// # Errors
     /// As [`SqliteStorage::open`].
-    pub fn open_with(path: &Path, settings: Settings) -> Result<Self> {
-        let Settings { options, recent, patience } = settings;
+    pub fn open_with(path: &Path, settings: impl Into<Settings>) -> Result<Self> {
+        let Settings { options, recent, patience } = settings.into();
         let readers = options.readers;
         let database = Database::open(path, &SCHEMA, options)?;
         let (store, last, dead) = database.read(opening_state)?;
@@ -139,6 +146,19 @@ impl SqliteStorage {
     pub fn compact(&self) -> Result<()> {
         self.core.index.settle()?;
         self.core.database.scrub()
+    }
+
+    /// What is wrong with the file or its index; nothing, if all is well. Reads everything, and blocks.
+    ///
+    /// # Errors
+    /// If the check can't be run.
+    pub fn check(&self) -> Result<Vec<String>> {
+        let mut faults = self.core.database.check()?;
+        let (stored, listed) = self.core.look(|connection, index| Ok((check::stored(connection)?, index.sum()?)))?;
+        if stored != listed {
+            faults.push(format!("the index has {}, the events should have {}", listed, stored));
+        }
+        Ok(faults)
     }
 
     /// What the market counted on `day` for requests of `kind`. Blocks.

@@ -1,7 +1,7 @@
 //! The threads that read. A question that takes long is put back behind the others after each slice of time, so
 //! that quick ones needn't wait for it.
 
-use super::{Core, Patience, failed, index::Snapshot};
+use super::{Core, failed, index::Snapshot};
 use crate::Result;
 use nexus_relay::ports::StorageError;
 use rusqlite::Connection;
@@ -201,20 +201,33 @@ impl<Q: Question<Answer: 'static> + 'static> Task for Asked<Q> {
 
 impl<Q: Question> Asked<Q> {
     fn work(&mut self, core: &Core, started: Instant) -> Result<Option<Q::Answer>> {
-        let Patience { slice, .. } = core.patience;
-        core.database.read(|connection| {
-            if !self.has_begun {
-                let last: i64 =
-                    connection.prepare_cached("SELECT last FROM journal")?.query_row([], |row| row.get(0))?;
-                let snapshot = core.index.snapshot_at(last.unsigned_abs());
-                if snapshot.last() != last.unsigned_abs() {
-                    // Something was committed between the two looks: look again.
-                    return Ok(None);
-                }
-                self.has_begun = true;
-                self.question.begin(connection, &snapshot)?;
+        let end = started + core.patience.slice;
+        if self.has_begun {
+            return core.database.read(|connection| self.question.go_on(connection, end));
+        }
+        let answer = core.look(|connection, snapshot| {
+            self.question.begin(connection, snapshot)?;
+            self.question.go_on(connection, end)
+        })?;
+        self.has_begun = true;
+        Ok(answer)
+    }
+}
+
+impl Core {
+    /// Shows `look` a connection and a snapshot of the index that say the same.
+    pub(super) fn look<T>(&self, mut look: impl FnMut(&Connection, &Snapshot) -> Result<T>) -> Result<T> {
+        loop {
+            let looked = self.database.read(|connection| {
+                let sql = "SELECT last FROM journal";
+                let last = connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs();
+                let snapshot = self.index.snapshot_at(last);
+                // If something was committed between the two looks, they are taken again.
+                if snapshot.last() == last { look(connection, &snapshot).map(Some) } else { Ok(None) }
+            })?;
+            if let Some(looked) = looked {
+                return Ok(looked);
             }
-            self.question.go_on(connection, started + slice)
-        })
+        }
     }
 }

@@ -6,6 +6,7 @@ mod intake;
 mod jobs;
 mod manage;
 mod once;
+mod plans;
 mod policies;
 mod rebuild;
 mod relay;

@@ -8,7 +8,6 @@ pub mod jobs;
 pub mod journal;
 pub mod keyed;
 pub mod live;
-mod refusal;
 pub mod service;
 pub mod shared;
 pub mod source;

@@ -11,7 +11,7 @@ use crate::{
     journal::StoreJournal,
     keyed::Keyed,
     live,
-    shared::Shared,
+    shared::{About, Shared},
     source::{self, Followups, FollowupsTold, Ingestor, PkarrDirectory, SourceParts, Sources},
     statics,
     sweep::sweep_orphans,
@@ -45,6 +45,8 @@ pub struct Parts {
     pub files: PathBuf,
     /// Where the key is kept by which the API may be reached.
     pub key_file: PathBuf,
+    /// What the program is.
+    pub about: About,
     /// The operator's token.
     pub admin: AdminToken,
     /// What `/ready` waits for.
@@ -244,6 +246,7 @@ impl Parts {
             clock: self.clock.clone(),
             moderated: moderated.collect(),
             files: self.files.clone(),
+            about: self.about,
         };
         let api = &self.config.api;
         Ok(api::router(Assembly {

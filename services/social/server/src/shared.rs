@@ -69,6 +69,23 @@ impl Ingest for Ingestor {
     }
 }
 
+/// What the program says of itself at `/v0/info`.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is described.
+    pub homepage: &'static str,
+    /// Where its source is.
+    pub repository: &'static str,
+    /// Its licence.
+    pub license: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The commit it was built from, where that is known.
+    pub commit: Option<&'static str>,
+}
+
 /// What handlers share.
 pub struct Shared {
     /// Answers from memory.
@@ -85,6 +102,8 @@ pub struct Shared {
     pub moderated: Vec<Label>,
     /// Where files are kept, as `/v0/info` shows it.
     pub files: PathBuf,
+    /// What this program is.
+    pub about: About,
 }
 
 /// The future of a call to the store.

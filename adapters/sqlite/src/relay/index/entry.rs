@@ -86,7 +86,7 @@ impl Entry {
     }
 
     /// The bytes in a file.
-    pub(super) fn to_bytes(self) -> [u8; ENTRY_BYTES] {
+    pub(in crate::relay) fn to_bytes(self) -> [u8; ENTRY_BYTES] {
         let mut bytes = [0; ENTRY_BYTES];
         let parts: [&[u8]; 5] = [
             &self.key.to_be_bytes(),
@@ -180,13 +180,23 @@ fn long(bytes: &[u8; 32], at: usize) -> u64 {
     u64::from_be_bytes(std::array::from_fn(|index| bytes[at + index])) >> SORT_BITS
 }
 
+/// How long names are hashed without being copied to the heap.
+const SHORT: usize = 128;
+
 fn hashed(sort_: u64, parts: &[&[u8]]) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    parts.iter().for_each(|part| {
-        hasher.update(part);
-    });
+    let mut name = [0; SHORT];
+    let mut len = 0;
+    let hash = if parts.iter().map(|part| part.len()).sum::<usize>() <= SHORT {
+        for part in parts {
+            name[len..len + part.len()].copy_from_slice(part);
+            len += part.len();
+        }
+        blake3::hash(&name[..len])
+    } else {
+        blake3::hash(&parts.concat())
+    };
     // The two smallest numbers of the first sort are names already.
-    sort(sort_, long(hasher.finalize().as_bytes(), 0)).max(2)
+    sort(sort_, long(hash.as_bytes(), 0)).max(2)
 }
 
 #[cfg(test)]

@@ -91,3 +91,138 @@ fn positions(path: &Path) -> Option<(u64, u64)> {
 fn remove(path: &Path) -> Result<()> {
     std::fs::remove_file(path).map_err(Error::file(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::index::entry::Entry;
+
+    const STORE: StoreId = [7; 16];
+
+    fn folder(at: &tempfile::TempDir) -> Folder {
+        Folder::open(at.path().join("index"), STORE).unwrap()
+    }
+
+    fn write(folder: &Folder, first: u64, last: u64) -> Arc<Run> {
+        let entries = (first..=last).map(|seq| Entry::first_of(0, u64::MAX - seq).at(seq));
+        let mut entries: Vec<Entry> = entries.collect();
+        entries.sort_unstable();
+        folder.write(first, last, |out| entries.iter().try_for_each(|entry| out.push(entry))).unwrap()
+    }
+
+    fn covered(folder: &Folder, last: u64) -> Vec<(u64, u64)> {
+        folder.load(last).unwrap().iter().map(|run| (run.first, run.last)).collect()
+    }
+
+    fn names(folder: &Folder) -> usize {
+        std::fs::read_dir(&folder.path).unwrap().count()
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let at = tempfile::tempdir().unwrap();
+        let folder = folder(&at);
+        write(&folder, 1, 1_000);
+        let run = &folder.load(1_000).unwrap()[0];
+        let mut entries = Vec::new();
+        run.read(0, 2_000, &mut entries).unwrap();
+        assert_eq!(entries.len(), 1_000);
+        assert!(entries.is_sorted() && entries.iter().all(|entry| (1..=1_000).contains(&entry.seq())));
+    }
+
+    #[test]
+    fn what_was_merged_before_a_crash_is_removed_after_it() {
+        let at = tempfile::tempdir().unwrap();
+        let folder = folder(&at);
+        for (first, last) in [(1, 10), (11, 20), (21, 30), (11, 30)] {
+            write(&folder, first, last);
+        }
+        assert_eq!(covered(&folder, 30), [(1, 10), (11, 30)]);
+        assert_eq!(names(&folder), 2);
+    }
+
+    #[test]
+    fn after_a_gap_nothing_is_used() {
+        let at = tempfile::tempdir().unwrap();
+        let folder = folder(&at);
+        write(&folder, 1, 10);
+        write(&folder, 12, 20);
+        assert_eq!(covered(&folder, 30), [(1, 10)]);
+        assert_eq!(names(&folder), 1);
+    }
+
+    #[test]
+    fn files_that_know_more_than_the_store_are_of_another_time() {
+        let at = tempfile::tempdir().unwrap();
+        let folder = folder(&at);
+        write(&folder, 1, 10);
+        write(&folder, 11, 20);
+        assert_eq!(covered(&folder, 19), []);
+        assert_eq!(names(&folder), 0);
+    }
+
+    #[test]
+    fn files_that_are_not_whole_or_anothers_are_not_used() {
+        for spoil in [truncate, flip, rename, make_anothers] {
+            let at = tempfile::tempdir().unwrap();
+            let folder = folder(&at);
+            write(&folder, 1, 10);
+            let run = write(&folder, 11, 400);
+            spoil(&folder, run.file().unwrap().path());
+            assert_eq!(covered(&folder, 400), [(1, 10)]);
+        }
+    }
+
+    fn truncate(_: &Folder, path: &Path) {
+        let bytes = std::fs::read(path).unwrap();
+        std::fs::write(path, &bytes[..bytes.len() - 1]).unwrap();
+    }
+
+    fn flip(_: &Folder, path: &Path) {
+        let mut bytes = std::fs::read(path).unwrap();
+        let place = bytes.len() - 40;
+        bytes[place] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    fn rename(_: &Folder, path: &Path) {
+        std::fs::rename(path, path.with_extension("run.partial")).unwrap();
+    }
+
+    fn make_anothers(folder: &Folder, _: &Path) {
+        write(&Folder { path: folder.path.clone(), store: [8; 16] }, 11, 400);
+    }
+
+    #[test]
+    fn lists_are_found_across_blocks() {
+        let at = tempfile::tempdir().unwrap();
+        let folder = folder(&at);
+        let mut entries: Vec<Entry> = (0..5_u64)
+            .flat_map(|key| (0..300).map(move |age| Entry::first_of(key, age * 2).at(key * 300 + age + 1)))
+            .collect();
+        entries.sort_unstable();
+        let file = folder.write(1, 1_500, |out| entries.iter().try_for_each(|entry| out.push(entry))).unwrap();
+        let memory = Run::in_memory(1, 1_500, entries.clone());
+        for key in 0..6 {
+            for (from, to) in [(0, u64::MAX), (0, 0), (1, 1), (77, 301), (250, 10_000), (600, 601)] {
+                let stretch = crate::relay::index::run::Stretch { key, from, to };
+                let expected: Vec<Entry> = entries
+                    .iter()
+                    .filter(|entry| entry.key == key && (from..=to).contains(&entry.age))
+                    .copied()
+                    .collect();
+                for run in [&*file, &memory] {
+                    let mut read = Vec::new();
+                    let mut next = run.find(&stretch, &mut read).unwrap();
+                    let mut found = read.clone();
+                    while let Some(index) = next {
+                        next = run.follow(index, &stretch, &mut read).unwrap();
+                        found.extend(&read);
+                    }
+                    assert_eq!(found, expected, "{stretch:?}");
+                    assert!(run.estimate(&stretch).abs_diff(expected.len()) <= 256, "{stretch:?}");
+                }
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::{
     entry::{self, Entry},
+    merge::merge,
     run::{Run, Stretch},
 };
 use crate::Result;
@@ -60,6 +61,11 @@ impl Snapshot {
     /// True if the event at `seq` was removed and may still have entries.
     pub(in crate::relay) fn is_dead(&self, seq: u64) -> bool {
         self.dead.contains(seq)
+    }
+
+    /// Shows `visit` every entry of events that weren't removed.
+    pub(in crate::relay) fn each(&self, visit: impl FnMut(&Entry) -> Result<()>) -> Result<()> {
+        merge(&self.runs, &self.dead, visit)
     }
 
     fn lives(&self, entry: &Entry) -> bool {

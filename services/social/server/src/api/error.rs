@@ -1,9 +1,13 @@
-//! Answers that are no answer: status and text as existing clients know them (spec d.0).
+//! Answers that are no answer: status and text as existing clients know them (spec d.0), for `/v0`, `/v0/live`,
+//! `/static` and `/admin` alike.
 
 use crate::shared::IngestError;
 use axum::{
     Json,
-    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
+    extract::{
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+        ws::rejection::WebSocketUpgradeRejection,
+    },
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -27,6 +31,9 @@ pub(crate) enum ApiError {
     /// The body is larger than the limit.
     #[error("length limit exceeded")]
     TooLarge,
+    /// Something else stands against it, which the status tells.
+    #[error("{1}")]
+    Refused(StatusCode, String),
     /// Our fault.
     #[error("Internal server error: {0}")]
     Internal(Box<dyn std::error::Error + Send + Sync>),
@@ -38,6 +45,10 @@ pub(crate) type Answer<T> = Result<Json<T>, ApiError>;
 impl ApiError {
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())
+    }
+
+    pub(crate) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(cause.into())
     }
 
     pub(crate) fn no_user(id: &PubkyId) -> Self {
@@ -66,6 +77,7 @@ impl ApiError {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Missing(_) => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Refused(status, _) => *status,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -108,6 +120,12 @@ impl From<QueryRejection> for ApiError {
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
         Self::Invalid(rejection.body_text())
+    }
+}
+
+impl From<WebSocketUpgradeRejection> for ApiError {
+    fn from(rejection: WebSocketUpgradeRejection) -> Self {
+        Self::Refused(rejection.status(), rejection.body_text())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What this server is, and ingestion on demand.
 
 use super::{Routes, error::ApiError, extract::At, openapi::Failures, params::UserPath};
-use crate::shared::Shared;
+use crate::shared::{About, Shared};
 use axum::{Json, extract::State};
 use nexus_model::Timestamp;
 use serde::Serialize;
@@ -13,6 +13,9 @@ use utoipa_axum::routes;
 pub(super) fn routes() -> Routes {
     Routes::new().routes(routes!(info)).routes(routes!(ingest))
 }
+
+/// What this server does.
+const DESCRIPTION: &str = "A social index and API for the Pubky network.";
 
 /// What this server is.
 #[derive(Serialize, ToSchema)]
@@ -42,14 +45,15 @@ struct ServerInfo {
     responses((status = 200, description = "Server info", body = ServerInfo), Failures)
 )]
 async fn info(State(social): State<Arc<Shared>>) -> Json<ServerInfo> {
+    let About { name, homepage, repository, license, version, commit } = social.about;
     Json(ServerInfo {
-        description: env!("CARGO_PKG_DESCRIPTION").into(),
-        homepage: env!("CARGO_PKG_REPOSITORY").into(),
-        license: env!("CARGO_PKG_LICENSE").into(),
-        name: env!("CARGO_PKG_NAME").into(),
-        repository: env!("CARGO_PKG_REPOSITORY").into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        commit_hash: option_env!("NEXUS_COMMIT").unwrap_or("unknown").into(),
+        description: DESCRIPTION.into(),
+        homepage: homepage.into(),
+        license: license.into(),
+        name: name.into(),
+        repository: repository.into(),
+        version: version.into(),
+        commit_hash: commit.unwrap_or("unknown").into(),
         last_index_snapshot: utc(social.clock.now()),
         base_file_url: social.files.display().to_string(),
     })

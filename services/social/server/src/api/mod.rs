@@ -4,9 +4,9 @@
 mod admin;
 mod bootstrap;
 mod cursor;
-mod error;
+pub(crate) mod error;
 mod events;
-mod extract;
+pub(crate) mod extract;
 mod files;
 mod info;
 mod openapi;
@@ -109,16 +109,19 @@ fn expensive() -> Routes {
 pub fn router(parts: Assembly) -> Router {
     let Assembly { shared, layers, limiter, admin, live, statics, swagger } = parts;
     let limited = |class| from_fn_with_state((limiter.clone(), class), rate_limit);
-    let answers = cheap()
-        .route_layer(limited(Class::Default))
-        .merge(expensive().route_layer(limited(Class::Expensive)))
-        .layer(from_fn(conditional))
-        .with_state(shared.clone());
-    let (v0, document) = answers.split_for_parts();
-    let live = live.route_layer(limited(Class::Default));
-    let statics = statics.route_layer(limited(Class::Expensive));
-    let administration = admin::router(shared).layer(from_fn_with_state(admin, guard_admin));
-    let mut router = v0.merge(live).merge(statics).merge(administration);
+    // A layer costs every request something: where nobody is limited there is none.
+    let (answers, live, statics) = match limiter.limits_anybody() {
+        false => (cheap().merge(expensive()), live, statics),
+        true => (
+            cheap().route_layer(limited(Class::Default)).merge(expensive().route_layer(limited(Class::Expensive))),
+            live.route_layer(limited(Class::Default)),
+            statics.route_layer(limited(Class::Expensive)),
+        ),
+    };
+    let answers = answers.layer(from_fn(conditional)).with_state(shared.clone());
+    let administration = admin::routes().layer(from_fn_with_state(admin, guard_admin)).with_state(shared);
+    let (v0, document) = answers.merge(administration).split_for_parts();
+    let mut router = v0.merge(live).merge(statics);
     if swagger == Swagger::Shown {
         router = router.merge(Documents::describe(document).into_router());
     }
@@ -127,5 +130,5 @@ pub fn router(parts: Assembly) -> Router {
 
 /// The documents, without a server: for tests and for the copy in `docs`.
 pub fn documents() -> Documents {
-    Documents::describe(cheap().merge(expensive()).into_openapi())
+    Documents::describe(cheap().merge(expensive()).merge(admin::routes()).into_openapi())
 }

@@ -11,7 +11,10 @@ use axum::Router;
 use nexus_social::view::{PostViewDetailed, UserView};
 use utoipa::{
     IntoResponses, OpenApi,
-    openapi::{Info, License, OpenApi as Document},
+    openapi::{
+        Info, License, OpenApi as Document,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
 };
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -76,6 +79,8 @@ impl Documents {
         let mut statics = crate::statics::Docs::openapi();
         v0.merge(crate::live::Docs::openapi());
         v0.merge(Named::openapi());
+        let token = SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).build());
+        v0.components.get_or_insert_default().add_security_scheme("admin", token);
         v0.components.get_or_insert_default().schemas.extend(super::params::schemas());
         v0.info = info();
         statics.info = info();

@@ -14,7 +14,8 @@ section! {
         pub follow_external: bool = true,
         /// Events in one page of a homeserver's log.
         pub events_limit: Bounded<1, 1000> = Bounded::of(1000),
-        /// Events in one page of one user's log on an external homeserver.
+        /// Events of an external homeserver that are checked and handled together: one that is out of order
+        /// rejects all of them.
         pub key_based_events_limit: Bounded<1, 100> = Bounded::of(50),
         /// External homeservers read at once, those with most users first.
         pub monitored_homeservers_limit: Bounded<0, 10_000> = Bounded::of(50),

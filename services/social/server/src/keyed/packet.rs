@@ -47,8 +47,8 @@ mod tests {
                 match &record.rdata {
                     RData::HTTPS(https) => {
                         let hint = match ip {
-                            IpAddr::V4(ip) => SVCParam::Ipv4Hint(vec![ip.to_bits()].into()),
-                            IpAddr::V6(ip) => SVCParam::Ipv6Hint(vec![ip.to_bits()].into()),
+                            IpAddr::V4(ip) => SVCParam::Ipv4Hint(vec![ip.to_bits()]),
+                            IpAddr::V6(ip) => SVCParam::Ipv6Hint(vec![ip.to_bits()]),
                         };
                         let said: Vec<_> = https.0.iter_params().cloned().collect();
                         prop_assert_eq!(said, vec![SVCParam::Port(port), hint]);

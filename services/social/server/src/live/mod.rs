@@ -5,16 +5,16 @@
 mod interest;
 mod presentation;
 
-use crate::refusal::Refusal;
+use crate::api::{error::ApiError, extract::Query};
 use axum::{
     Router,
-    extract::{Query, State, WebSocketUpgrade, rejection::QueryRejection, ws::rejection::WebSocketUpgradeRejection},
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, StatusCode, header::UPGRADE},
     response::Response,
     routing::get,
 };
 use interest::Interest;
-use nexus_delivery::{Refusal as Full, Session, Start, Tail, sse, ws};
+use nexus_delivery::{Refusal, Session, Start, Tail, sse, ws};
 use nexus_http::Client;
 use nexus_model::Seq;
 use serde::Deserialize;
@@ -84,26 +84,24 @@ struct Wanted {
 async fn live(
     State(tail): State<Tail>,
     Client(client): Client,
-    query: Result<Query<Wanted>, QueryRejection>,
+    Query(wanted): Query<Wanted>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<Response, Refusal> {
-    let Query(wanted) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+) -> Result<Response, ApiError> {
     let session = begin(&tail, &client.to_string(), &wanted, &headers)?;
     if !headers.contains_key(UPGRADE) {
         return Ok(sse::response(session));
     }
-    let upgrade = upgrade.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
-    Ok(upgrade.max_message_size(MAX_MESSAGE).on_upgrade(|socket| ws::serve(socket, session)))
+    Ok(upgrade?.max_message_size(MAX_MESSAGE).on_upgrade(|socket| ws::serve(socket, session)))
 }
 
-fn begin(tail: &Tail, client: &str, wanted: &Wanted, headers: &HeaderMap) -> Result<Session, Refusal> {
-    let interest = Interest::parse(wanted).map_err(Refusal::invalid)?;
-    let last = sse::last_event_id(headers).map_err(|error| Refusal::invalid(format!("Last-Event-ID: {error}")))?;
+fn begin(tail: &Tail, client: &str, wanted: &Wanted, headers: &HeaderMap) -> Result<Session, ApiError> {
+    let interest = Interest::parse(wanted).map_err(|reason| ApiError::invalid(reason.to_string()))?;
+    let last = sse::last_event_id(headers).map_err(|error| ApiError::Invalid(format!("Last-Event-ID: {error}")))?;
     let cursor = last.or(wanted.cursor.map(Seq::new));
     let start = cursor.map_or(Start::Now, Start::After);
     tail.subscribe(client, Arc::new(interest), start).map_err(|full| match full {
-        Full::Full => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, full.to_string()),
-        Full::ClientFull => Refusal::new(StatusCode::TOO_MANY_REQUESTS, full.to_string()),
+        Refusal::Full => ApiError::Refused(StatusCode::SERVICE_UNAVAILABLE, full.to_string()),
+        Refusal::ClientFull => ApiError::Refused(StatusCode::TOO_MANY_REQUESTS, full.to_string()),
     })
 }

@@ -234,6 +234,7 @@ fn habits(watcher: &Watcher) -> Habits {
     Habits {
         homeservers: watcher.monitored_homeservers_limit.count(),
         users: watcher.stream_users.count(),
+        batch: watcher.key_based_events_limit.count(),
         interval: watcher.external_interval.duration(),
         backoff: Backoff::new(watcher.initial_backoff.duration(), watcher.max_backoff.duration()),
     }

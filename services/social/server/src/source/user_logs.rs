@@ -59,6 +59,8 @@ pub(crate) struct Habits {
     pub(crate) homeservers: usize,
     /// Users on one connection.
     pub(crate) users: usize,
+    /// Events that are checked and handed on together: one that is out of order rejects all of them.
+    pub(crate) batch: usize,
     /// Between two looks at a homeserver that doesn't stream, and at who lives where.
     pub(crate) interval: Duration,
     /// After a homeserver failed.
@@ -286,7 +288,8 @@ impl Streams {
             answer => answer?,
         };
         let (steps, carried) = mpsc::channel(1);
-        let telling = Telling { at: &self.at, cursors, live: false, pointless: 0 }.tell(answer, steps);
+        let batch = self.all.habits.batch;
+        let telling = Telling { at: &self.at, cursors, live: false, pointless: 0, batch }.tell(answer, steps);
         let carrying = self.all.carrier.carry(&self.at, carried, Unwatched);
         let (told, carried) = tokio::join!(telling, carrying);
         carried?;
@@ -334,6 +337,8 @@ struct Telling<'a> {
     live: bool,
     /// Bytes since the last event.
     pointless: usize,
+    /// Events handed on together at the most.
+    batch: usize,
 }
 
 impl Telling<'_> {
@@ -345,9 +350,12 @@ impl Telling<'_> {
             if self.pointless > POINTLESS {
                 return Err(Halt::Log("stream_without_events"));
             }
-            let steps_told = self.steps(told)?;
-            if !steps_told.is_empty() && steps.send(steps_told).await.is_err() {
-                return Ok(());
+            let mut told = told.into_iter().peekable();
+            while told.peek().is_some() {
+                let batch = self.steps(told.by_ref().take(self.batch))?;
+                if !batch.is_empty() && steps.send(batch).await.is_err() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -367,8 +375,9 @@ impl Telling<'_> {
         }
     }
 
-    /// What a piece told. Its rules are checked before any of it is handled.
-    fn steps(&mut self, told: Vec<Result<StreamEvent, Malformed>>) -> Result<Vec<Step>, Halt> {
+    /// What a batch told. Its rules are checked before any of it is handled.
+    fn steps(&mut self, told: impl Iterator<Item = Result<StreamEvent, Malformed>>) -> Result<Vec<Step>, Halt> {
+        let told: Vec<_> = told.collect();
         measure::received(told.len());
         let mut steps = Vec::with_capacity(told.len());
         let mut read = BTreeMap::new();

@@ -10,10 +10,13 @@ mod serve;
 mod variant;
 mod workshop;
 
-use crate::{blobs::Blobs, refusal::Refusal};
+use crate::{
+    api::{error::ApiError, extract::At},
+    blobs::Blobs,
+};
 use axum::{
     Router,
-    extract::{OriginalUri, Path, RawQuery, State, rejection::PathRejection},
+    extract::{OriginalUri, RawQuery, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::LOCATION},
     response::{IntoResponse, Response},
     routing::get,
@@ -49,21 +52,20 @@ pub fn routes(catalogue: Arc<dyn Catalogue>, blobs: Arc<Blobs>, limits: ImageLim
 /// One variant of a file.
 async fn file(
     State(statics): State<Statics>,
-    path: Result<Path<(PubkyId, TimestampId, Variant)>, PathRejection>,
+    At((owner, id, variant)): At<(PubkyId, TimestampId, Variant)>,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let Path((owner, id, variant)) = path.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
-    let file = statics.catalogue.file(&FileKey { owner, id }).ok_or_else(no_file)?;
+) -> Result<Response, ApiError> {
+    let file = statics.catalogue.file(&FileKey { owner, id }).ok_or_else(ApiError::no_file)?;
     let asks_to_download = query.is_some_and(|query| query.split('&').any(|pair| pair.split('=').next() == Some("dl")));
     let delivery = if asks_to_download { Delivery::Download } else { Delivery::Inline };
     statics.send(&file, variant, delivery, &method, &headers).await
 }
 
 /// The path of older clients.
-async fn legacy(OriginalUri(uri): OriginalUri) -> Result<Response, Refusal> {
-    let location = HeaderValue::try_from(main_of(&uri)).map_err(Refusal::invalid)?;
+async fn legacy(OriginalUri(uri): OriginalUri) -> Result<Response, ApiError> {
+    let location = HeaderValue::try_from(main_of(&uri)).map_err(|error| ApiError::invalid(error.to_string()))?;
     Ok((StatusCode::PERMANENT_REDIRECT, [(LOCATION, location)]).into_response())
 }
 
@@ -75,15 +77,13 @@ fn main_of(uri: &Uri) -> String {
 /// The small variant of a user's picture.
 async fn avatar(
     State(statics): State<Statics>,
-    path: Result<Path<PubkyId>, PathRejection>,
+    At(user): At<PubkyId>,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let Path(user) = path.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
-    let no_user = || Refusal::new(StatusCode::NOT_FOUND, format!("User not found: {user}"));
-    let picture = statics.catalogue.picture(&user).ok_or_else(no_user)?;
+) -> Result<Response, ApiError> {
+    let picture = statics.catalogue.picture(&user).ok_or_else(|| ApiError::no_user(&user))?;
     let file = picture.as_deref().and_then(file_named).and_then(|key| statics.catalogue.file(&key));
-    let file = file.filter(|file| Variant::Small.exists_for(&file.content_type)).ok_or_else(no_file)?;
+    let file = file.filter(|file| Variant::Small.exists_for(&file.content_type)).ok_or_else(ApiError::no_file)?;
     statics.send(&file, Variant::Small, Delivery::Inline, &method, &headers).await
 }
 
@@ -102,12 +102,13 @@ impl Statics {
         delivery: Delivery,
         method: &Method,
         headers: &HeaderMap,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<Response, ApiError> {
         if !variant.exists_for(&file.content_type) {
             let content_type = &file.content_type;
-            return Err(Refusal::invalid(format!("variant {variant} is not valid for content type {content_type}")));
+            let text = format!("variant {variant} is not valid for content type {content_type}");
+            return Err(ApiError::Invalid(text));
         }
-        let main = self.blobs.main(file).ok_or_else(no_file)?;
+        let main = self.blobs.main(file).ok_or_else(ApiError::no_file)?;
         let (place, content_type) = match variant {
             Variant::Main => (main.clone(), &*file.content_type),
             _ => self.variant(file, variant, main.clone()).await?,
@@ -121,8 +122,8 @@ impl Statics {
             validators: Validators::new(&blob, variant, file.indexed_at),
         };
         serve::answer(&place, &item, method, headers).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => no_file(),
-            _ => broken(&error),
+            std::io::ErrorKind::NotFound => ApiError::no_file(),
+            _ => ApiError::internal(error),
         })
     }
 
@@ -132,8 +133,8 @@ impl Statics {
         file: &'a FileRow,
         variant: Variant,
         main: PathBuf,
-    ) -> Result<(PathBuf, &'a str), Refusal> {
-        let place = self.blobs.variant(file, variant.name()).ok_or_else(no_file)?;
+    ) -> Result<(PathBuf, &'a str), ApiError> {
+        let place = self.blobs.variant(file, variant.name()).ok_or_else(ApiError::no_file)?;
         let (catalogue, row) = (Arc::clone(&self.catalogue), file.clone());
         let order = Order {
             main: main.clone(),
@@ -144,17 +145,11 @@ impl Statics {
         match self.workshop.make(order).await {
             Ok(()) => Ok((place, "image/webp")),
             Err(Mishap::Unknown) => Ok((main, &file.content_type)),
-            Err(Mishap::Missing) => Err(no_file()),
-            Err(Mishap::Busy) => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many images are being made")),
-            Err(Mishap::Failed(why)) => Err(broken(&why)),
+            Err(Mishap::Missing) => Err(ApiError::no_file()),
+            Err(Mishap::Busy) => {
+                Err(ApiError::Refused(StatusCode::SERVICE_UNAVAILABLE, "too many images are being made".into()))
+            }
+            Err(Mishap::Failed(why)) => Err(ApiError::internal(why)),
         }
     }
-}
-
-fn no_file() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "File not found.")
-}
-
-fn broken(why: &dyn std::fmt::Display) -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("Internal server error: {why}"))
 }

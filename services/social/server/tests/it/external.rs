@@ -163,6 +163,23 @@ async fn a_stream_whose_cursors_go_backwards() {
 }
 
 #[tokio::test]
+async fn an_event_out_of_order_rejects_what_is_checked_with_it() {
+    for (batch, read) in [(50, 0), (2, 2)] {
+        let stage = Stage::set().await;
+        let told: String = [1, 2, 3, 2].map(|cursor| event(2, &post_path(1), cursor)).concat();
+        stage.away.misbehave(Where::Stream, Misbehaviour::Body(Bytes::from(told)));
+        let mut watcher = stage.watcher();
+        watcher.key_based_events_limit = nexus_config::Bounded::of(batch);
+        let world = stage.ground.start(watcher);
+        world.ingestor.ingest(&key(2)).await.unwrap();
+        let asked = stage.away.requests();
+        eventually("asked again", || stage.away.requests() > asked + 2).await;
+        assert_eq!(stage.ground.user_cursor(90, 2), read, "in batches of {batch}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn streams_without_end_sense_or_patience() {
     for how in [
         Misbehaviour::EndlessBody,

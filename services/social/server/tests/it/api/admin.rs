@@ -47,6 +47,27 @@ async fn nobody_gets_in_without_the_token() {
     assert_eq!(app.post("/admin/social/dead-letters/retry", &json!({})).await.status, 401);
 }
 
+#[test]
+fn the_routes_are_documented_as_the_operators() {
+    let document = serde_json::to_value(nexus_social_server::api::documents().v0).unwrap();
+    assert_eq!(document["components"]["securitySchemes"]["admin"], json!({"type": "http", "scheme": "bearer"}));
+    let paths = document["paths"].as_object().unwrap();
+    for (path, method) in [
+        ("dead-letters", "get"),
+        ("dead-letters/retry", "post"),
+        ("retries", "get"),
+        ("retries/retry", "post"),
+        ("cursors", "get"),
+    ] {
+        let operation = &paths[&format!("/admin/social/{path}")][method];
+        assert_eq!(operation["security"], json!([{"admin": []}]), "{path}");
+        for status in ["401", "403"] {
+            assert!(operation["responses"][status].is_object(), "{path} {status}");
+        }
+    }
+    assert!(paths.iter().all(|(path, _)| path.starts_with("/v0") || path.starts_with("/admin/social/")));
+}
+
 #[tokio::test]
 async fn queues_and_cursors_are_listed() {
     let app = office();

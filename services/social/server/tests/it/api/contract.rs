@@ -141,6 +141,12 @@ fn differences() -> BTreeSet<String> {
 
 /// Differences that are meant, by a prefix of their names, and why.
 const MEANT: &[(&str, &str)] = &[
+    ("+ get /admin/social/", "beyond upstream: the operator's view of queues and cursors"),
+    ("+ post /admin/social/", "beyond upstream: what the operator may do about them"),
+    ("+ schema DeadLetterChoice", "part of an endpoint beyond upstream"),
+    ("+ schema RetryChoice", "part of an endpoint beyond upstream"),
+    ("+ schema RetryView", "part of an endpoint beyond upstream"),
+    ("+ schema SourceCursorView", "part of an endpoint beyond upstream"),
     ("+ get /v0/bootstrap/{user_id} ", "beyond upstream: each part is bounded by a parameter, which can be refused"),
     ("+ get /v0/live", "beyond upstream: changes as they happen"),
     ("+ get /v0/post/{author_id}/{post_id} ?content", "beyond upstream: light mode"),

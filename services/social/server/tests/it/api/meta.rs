@@ -22,6 +22,9 @@ async fn info_says_what_this_is() {
     assert_eq!(names, expected);
     assert_eq!(info["last_index_snapshot"], "2026-09-21 14:13:20");
     assert_eq!(info["base_file_url"], "/files");
+    assert_eq!((&info["name"], &info["version"], &info["license"]), (&json!("town"), &json!("1.2.3"), &json!("MIT")));
+    assert_eq!(info["homepage"], "https://town.example/");
+    assert_eq!(info["commit_hash"], "unknown", "of a build that doesn't know its commit");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use nexus_social::{
 };
 use nexus_social_server::{
     api::{self, Assembly, Swagger},
-    shared::{Fixed, Index, Ingest, IngestError, Ingesting, Shared},
+    shared::{About, Fixed, Index, Ingest, IngestError, Ingesting, Shared},
 };
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -288,6 +288,14 @@ impl App {
                 clock: clock.clone(),
                 moderated: vec![label("violence")],
                 files: "/files".into(),
+                about: About {
+                    name: "town",
+                    homepage: "https://town.example/",
+                    repository: "https://town.example/source",
+                    license: "MIT",
+                    version: "1.2.3",
+                    commit: None,
+                },
             };
             api::router(Assembly {
                 shared: Arc::new(shared),

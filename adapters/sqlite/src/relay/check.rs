@@ -1,0 +1,57 @@
+//! Whether the index says what the rows say: two sums over all entries, taken from either side, must be equal.
+
+use super::{
+    draft,
+    index::{Entry, Snapshot},
+    rows,
+};
+use crate::Result;
+use nexus_nostr::Seconds;
+use rusqlite::Connection;
+use std::fmt;
+
+/// How many entries there are, and the sum of their hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    count: u64,
+    hashes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, entry: &Entry) {
+        let hash = blake3::hash(&entry.to_bytes());
+        self.count += 1;
+        self.hashes = self.hashes.wrapping_add(u64::from_be_bytes(std::array::from_fn(|index| hash.as_bytes()[index])));
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} entries (sum {:016x})", self.count, self.hashes)
+    }
+}
+
+/// The sum of the entries that the stored events should have.
+pub(super) fn stored(connection: &Connection) -> Result<Sum> {
+    let mut statement = connection.prepare_cached("SELECT seq, expires_at, json FROM event")?;
+    let mut rows = statement.query([])?;
+    let mut sum = Sum::default();
+    while let Some(row) = rows.next()? {
+        let (seq, expires_at) = (row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<i64>>(1)?.map(Seconds::new));
+        let event = rows::parse(&row.get::<_, String>(2)?)?;
+        draft::entries(&event, expires_at).iter().for_each(|entry| sum.add(&entry.at(seq)));
+    }
+    Ok(sum)
+}
+
+impl Snapshot {
+    /// The sum of the entries of events that weren't removed.
+    pub(super) fn sum(&self) -> Result<Sum> {
+        let mut sum = Sum::default();
+        self.each(|entry| {
+            sum.add(entry);
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+}
