@@ -1,6 +1,6 @@
 //! The port, over the tables.
 
-use super::{SocialStore, session::Session};
+use super::{SocialStore, load, session::Session};
 use crate::Group;
 use nexus_model::{Action, Seq, Timestamp};
 use nexus_pubky::{HashId, PubkyId};
@@ -80,10 +80,13 @@ impl Store for SocialStore {
     }
 
     fn load(&self, sink: &mut dyn FnMut(Stored)) -> Result<Seq> {
-        self.session(|session| {
-            session.load(sink)?;
-            session.last_seq()
-        })
+        let read = |rows| {
+            self.session(|session| {
+                session.load(rows)?;
+                session.last_seq()
+            })
+        };
+        load::rows(sink, read)
     }
 
     fn last(&self) -> Result<Seq> {

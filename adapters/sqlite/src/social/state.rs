@@ -79,18 +79,22 @@ const TAG_TABLES: &str = "tags t JOIN keys k ON k.n = t.tagger";
 const TARGET: &str = "t.kind, t.post, (SELECT id FROM keys WHERE n = t.about AND t.kind < 2), \
                       (SELECT id FROM resources WHERE n = t.about AND t.kind = 2)";
 
-/// A tag from [`TAG`], which begin at `at`.
-pub(super) fn tag_row(cells: Cells<'_>, at: usize, tagger: PubkyId, target: Target) -> Result<Tag> {
-    let app = Some(cells.str(at + 1)?).filter(|app| !app.is_empty());
+/// A tag with a label, from the columns of [`TAG`] after it, which begin at `at`.
+pub(super) fn tag_row(cells: Cells<'_>, at: usize, tagger: PubkyId, target: Target, label: Label) -> Result<Tag> {
+    let app = Some(cells.str(at)?).filter(|app| !app.is_empty());
     Ok(Tag {
         tagger,
         app: app.map(Into::into),
-        id: cells.id(at + 2)?,
+        id: cells.id(at + 1)?,
         target,
-        label: Label::from_valid(cells.str(at)?),
-        time: cells.time(at + 3)?,
-        created_at: cells.int(at + 4)?,
+        label,
+        time: cells.time(at + 2)?,
+        created_at: cells.int(at + 3)?,
     })
+}
+
+fn label_of(cells: Cells<'_>, at: usize) -> Result<Label> {
+    cells.str(at).map(Label::from_valid)
 }
 
 /// A target from [`TARGET`], which begin at `at`.
@@ -140,13 +144,15 @@ impl<C: Deref<Target = Connection>> Session<'_, C> {
     fn tag_by_id(&self, tagger: &PubkyId, app: Option<&str>, id: &HashId) -> Result<Option<Tag>> {
         let sql = format!("SELECT {TARGET}, {TAG} FROM tags t WHERE t.tagger = ?1 AND t.id = ?2 AND t.app = ?3");
         let params = params![self.number_or_none(tagger)?, id.as_str(), app.unwrap_or_default()];
-        self.one(&sql, params, |c| tag_row(c, 4, *tagger, target_of(c, 0)?))
+        self.one(&sql, params, |c| tag_row(c, 5, *tagger, target_of(c, 0)?, label_of(c, 4)?))
     }
 
     pub(super) fn tag_of_any_app(&self, tagger: &PubkyId, id: &HashId) -> Result<Option<Tag>> {
         let sql =
             format!("SELECT {TARGET}, {TAG} FROM tags t WHERE t.tagger = ?1 AND t.id = ?2 ORDER BY t.app LIMIT 1");
-        self.one(&sql, params![self.number_or_none(tagger)?, id.as_str()], |c| tag_row(c, 4, *tagger, target_of(c, 0)?))
+        self.one(&sql, params![self.number_or_none(tagger)?, id.as_str()], |c| {
+            tag_row(c, 5, *tagger, target_of(c, 0)?, label_of(c, 4)?)
+        })
     }
 
     fn tags_on(&self, target: &Target, take: &mut dyn FnMut(Tag)) -> Result<()> {
@@ -155,7 +161,7 @@ impl<C: Deref<Target = Connection>> Session<'_, C> {
             "SELECT k.id, {TAG} FROM {TAG_TABLES} WHERE t.kind = ?1 AND t.about = ?2 AND t.post = ?3 ORDER BY t.time"
         );
         self.each(&sql, params![about.kind, about.about, about.post], |c| {
-            take(tag_row(c, 1, c.user(0)?, *target)?);
+            take(tag_row(c, 2, c.user(0)?, *target, label_of(c, 1)?)?);
             Ok(())
         })
     }
@@ -315,7 +321,7 @@ impl<C: Deref<Target = Connection>> State for Session<'_, C> {
         );
         let (tagger_number, app) = (self.number_or_none(tagger)?, app.unwrap_or_default());
         let params = params![about.kind, about.about, about.post, label.as_str(), tagger_number, app];
-        Ok(self.one(&sql, params, |c| tag_row(c, 0, *tagger, *target))?)
+        Ok(self.one(&sql, params, |c| tag_row(c, 1, *tagger, *target, label_of(c, 0)?))?)
     }
 
     fn other_tag(&self, tag: &Tag) -> store::Result<Option<Tag>> {

@@ -4,6 +4,7 @@ use nexus_model::{Seq, Timestamp};
 use nexus_social::{
     effects::{Effects, RowChange},
     input::Input,
+    mock::{Network, Size},
     row::Edge,
     store::{
         Error, Memory, Store, Stored,
@@ -232,4 +233,29 @@ fn groups_of_two_threads_take_turns_and_readers_do_not_wait() {
         assert_eq!(store.last().unwrap(), Seq::START);
         drop(open);
     });
+}
+
+/// A store with more rows than wait between the two threads of a load, and how many they are.
+fn crowded(folders: &Folders) -> (SocialStore, usize) {
+    let store = SocialStore::open(&folders.file()).unwrap();
+    let size = Size { users: 20_000, posts: 0, follows: 1000, tags: 0, bookmarks: 0, mutes: 0 };
+    let network = Network::new(size, 1, Timestamp::from_millis(1_790_000_000_000));
+    let rows: Vec<RowChange> = network.rows().collect();
+    let count = rows.len();
+    let mut group = store.begin().unwrap();
+    group.apply(&Effects { rows, ..Effects::default() }).unwrap();
+    group.commit().unwrap();
+    (store, count)
+}
+
+#[test]
+fn a_load_hands_over_every_row_and_ends_with_whoever_takes_them() {
+    let folders = Folders::default();
+    let (store, count) = crowded(&folders);
+    let mut taken = 0;
+    store.load(&mut |_| taken += 1).unwrap();
+    assert_eq!(taken, count);
+    let gives_up = std::panic::AssertUnwindSafe(|| store.load(&mut |_| panic!("no more")));
+    assert_eq!(std::panic::catch_unwind(gives_up).unwrap_err().downcast_ref::<&str>(), Some(&"no more"));
+    assert_eq!(store.load(&mut |_| ()).unwrap(), store.last().unwrap());
 }

@@ -340,3 +340,27 @@ fn rank_labels(index: &mut Index) {
         *list = Sorted::from_ordered(labels);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Everybody gets their rows, all of them and in the order in which they came.
+        #[test]
+        fn rows_are_dealt_to_their_owners(rows in proptest::collection::vec((0u32..7, any::<u16>()), 0..200)) {
+            let mut dealt = Dealt::to(9, &rows, |row| row.0, |row| row.1);
+            let hands: Vec<Vec<u16>> = dealt.hands().map(|hand| hand.to_vec()).collect();
+            let expected = (0u32..9).map(|owner| rows.iter().filter(|row| row.0 == owner).map(|row| row.1).collect());
+            prop_assert_eq!(hands, expected.collect::<Vec<Vec<u16>>>());
+        }
+    }
+
+    #[test]
+    fn two_things_are_done_and_a_panic_is_passed_on() {
+        assert_eq!(both(|| 1, || 2), (1, 2));
+        let panicked = std::panic::catch_unwind(|| both(|| panic!("the first"), || 2));
+        assert_eq!(panicked.unwrap_err().downcast_ref::<&str>(), Some(&"the first"));
+    }
+}

@@ -79,6 +79,9 @@ impl<'a> Around<'a> {
     }
 
     fn next_step(&self, limit: usize) -> Option<Vec<u32>> {
+        if let Some(far) = &self.far {
+            return (far.len() <= limit as u64).then(|| far.iter().collect());
+        }
         let mut steps = 0;
         let mut all = self.near.clone();
         for id in &self.near {

@@ -36,8 +36,8 @@ pub trait Store: Send + Sync {
     /// If the backend fails.
     fn begin(&self) -> Result<Box<dyn Transaction + '_>>;
 
-    /// Hands every stored row to `sink`, in an order that rebuilds an index: hosts, users, posts by time,
-    /// files, resources, edges (each kind by time), trust. Gives the journal position that the rows stand for.
+    /// Hands every stored row to `sink`, what it names before it: hosts, users, posts, files, resources, edges,
+    /// trust; those of a sort in any order. Gives the journal position that the rows stand for.
     ///
     /// # Errors
     /// If the backend fails or a row can't be read: damage to own data is never passed over.

@@ -73,6 +73,7 @@ impl<'a> Plan<'a> {
                 Ok(page) => return page,
                 Err(found) => matching = found,
             }
+            self.filter.authors.settle();
             let cheapest = self.reckon(&mut sources, matching).min(effort.find_users as f64);
             authors = self.filter.authors.members(cheapest as usize);
         }

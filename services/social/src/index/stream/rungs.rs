@@ -81,3 +81,60 @@ impl Iterator for Rungs<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::super::rungs::{rung_of, step_to},
+        *,
+    };
+    use crate::query::{Position, ScoreRange};
+    use nexus_pubky::{PubkyId, TimestampId};
+    use proptest::prelude::*;
+
+    /// Posts whose engagement was one number and is another now.
+    fn columns(engagements: &[(u32, u32)]) -> Columns {
+        let mut columns = Columns::default();
+        let mut dice = crate::dice::Dice::new(3);
+        let keys = std::iter::repeat_with(|| PubkyId::from_key_bytes(&dice.bytes())).flatten();
+        let authors: Vec<u32> = keys.take(3).map(|key| columns.add_user(&key).0).collect();
+        for (place, (before, now)) in engagements.iter().enumerate() {
+            let (post, _) = columns.add_post(authors[place % 3], TimestampId::from_micros(place as i64));
+            let facts = &mut columns.posts[at(post)];
+            (facts.engagement, facts.rung) = (*now, step_to(rung_of(*before), *now));
+        }
+        columns
+    }
+
+    proptest! {
+        /// Whatever the posts' past, they come by engagement, from the beginning of the bounds to their end.
+        #[test]
+        fn rungs_are_read_in_order(
+            engagements in proptest::collection::vec((0u32..70, 0u32..70), 0..120),
+            ascending: bool,
+            range in (-2i64..80, -2i64..80),
+            after in proptest::option::of(0usize..120),
+        ) {
+            let columns = columns(&engagements);
+            let every = 0..columns.posts.len() as u32;
+            let score = |post: u32| i64::from(columns.posts[at(post)].engagement);
+            let rung = |post: u32| Rung { rung: u32::from(columns.posts[at(post)].rung), post };
+            let mut entries: Vec<Rung> = every.clone().map(rung).collect();
+            entries.sort_unstable();
+            let (odd, even): (Vec<Rung>, Vec<Rung>) = entries.into_iter().partition(|entry| entry.post % 2 == 1);
+            let (odd, even) = (Sorted::from_ordered(odd), Sorted::from_ordered(even));
+            let after = after.filter(|place| *place < engagements.len()).map(|place| place as u32);
+            let after = after.map(|post| Position { score: score(post), member: columns.key(post).to_string().into() });
+            let order = if ascending { Order::Ascending } else { Order::Descending };
+            let range = ScoreRange::between(Some(range.0), Some(range.1));
+            let bounds = Bounds { order, range, after: after.as_ref() };
+            let mut expected: Vec<(i64, u32)> = every.map(|post| (score(post), post)).collect();
+            expected.retain(|(score, post)| bounds.admits(&columns, *score, *post));
+            expected.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| columns.compare_posts(a.1, b.1)));
+            if !ascending {
+                expected.reverse();
+            }
+            prop_assert_eq!(Rungs::new(&columns, &[&odd, &even], &bounds).collect::<Vec<_>>(), expected);
+        }
+    }
+}
