@@ -13,7 +13,7 @@ use nexus_social::{
 use std::time::{Duration, Instant};
 
 /// When the network ends, in milliseconds. Nothing depends on it.
-const END: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+pub(crate) const END: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
 /// An index with the things that questions are asked about.
 pub(crate) struct Graph {
@@ -62,6 +62,7 @@ fn resident() -> u64 {
 }
 
 impl Graph {
+    /// Makes up a network and builds its index.
     pub(crate) fn build(size: Size, seed: u64) -> Self {
         let begin = Instant::now();
         let network = Network::new(size, seed, END);

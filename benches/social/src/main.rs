@@ -1,4 +1,4 @@
-//! Measures the social index alone: no HTTP, no JSON, no store. It makes up a network that follows Zipf's law,
+//! Measures the social index: no HTTP, no JSON, and without `--store` no store. It makes up a network that follows Zipf's law,
 //! builds the index of it, and asks every kind of question for many random observers. The table it prints is
 //! Markdown. It takes a few minutes and, at a million posts, some gigabytes.
 
@@ -6,6 +6,7 @@ mod ask;
 mod graph;
 mod measure;
 mod people;
+mod storage;
 mod streams;
 mod writes;
 
@@ -13,6 +14,7 @@ use clap::Parser;
 use graph::Graph;
 use measure::Table;
 use nexus_social::mock::Size;
+use std::path::PathBuf;
 
 /// Measures the social index in memory.
 #[derive(Debug, Parser)]
@@ -33,6 +35,9 @@ struct Arguments {
     /// Random observers that ask each question.
     #[arg(long, default_value_t = 1000)]
     observers: usize,
+    /// Write the network to a store in this folder, and measure start-up and import instead of questions.
+    #[arg(long)]
+    store: Option<PathBuf>,
     /// Ask only questions whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -49,6 +54,9 @@ fn main() {
         tags: arguments.tags.unwrap_or(usual.tags),
         ..usual
     };
+    if let Some(folder) = &arguments.store {
+        return storage::measure(folder, size, arguments.seed);
+    }
     let mut graph = Graph::build(size, arguments.seed);
     graph.print();
     let mut table = Table::new(arguments.observers, arguments.only, arguments.seed);
