@@ -13,6 +13,15 @@ fn reports(directory: &Path) -> Vec<String> {
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }
 
+#[test]
+fn a_job_by_hand_needs_the_data_directory_for_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = Program::alone(directory.path(), &[]);
+    let refused = run(directory.path(), ["jobs", "run", "trust-recompute"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", printed(&refused));
+    drop(program);
+}
+
 #[tokio::test]
 async fn trust_is_recomputed_at_its_times() {
     let directory = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{
     network,
-    program::{Program, printed, run},
+    program::{Program, command, printed, run},
 };
 use nexus_fake_homeserver::FakeHomeserver;
 use serde_json::json;
@@ -73,6 +73,22 @@ async fn metrics_are_served_where_they_are_asked_for() {
     assert_eq!(program.get("/metrics").await.0, 404);
     let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("http_requests_total"), "{metrics}");
+}
+
+#[test]
+fn away_from_terminals_logs_are_json_unless_text_is_asked_for() {
+    for (format, is_json) in [("auto", true), ("json", true), ("text", false)] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut start = command(directory.path());
+        start.args(["--bind", "127.0.0.1:0", "--homeserver", "[]", "--set", &format!("server.log_format={format}")]);
+        start.stderr(std::fs::File::create(&path).unwrap());
+        Program::spawn(start).stop();
+        let log = std::fs::read_to_string(&path).unwrap();
+        assert!(log.contains("stopped"), "{log}");
+        let parses = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line.is_object());
+        assert!(log.lines().all(|line| parses(line) == is_json), "{format}: {log}");
+    }
 }
 
 #[tokio::test]
