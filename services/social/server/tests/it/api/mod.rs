@@ -1,6 +1,7 @@
 //! The API over its routes, with the slow model and the memory store behind them: one module for each group of
 //! endpoints.
 
+mod abuse;
 mod admin;
 mod bootstrap;
 mod contract;
@@ -8,6 +9,7 @@ mod files;
 mod http;
 mod meta;
 mod posts;
+mod quirks;
 mod resources;
 mod search;
 mod stream_posts;

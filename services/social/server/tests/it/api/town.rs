@@ -334,6 +334,11 @@ impl App {
         reply
     }
 
+    /// The routes over the index.
+    pub(crate) fn router(&self) -> Router {
+        self.indexed.clone()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.ask(Method::GET, path, &[], "").await
     }
