@@ -9,6 +9,7 @@ use crate::{
     hands::Hands,
     http,
     market::{self, JobFeed},
+    mirror::{LinkOptions, Router as Streams, Stream},
 };
 use axum::Router;
 use nexus_http::Paths;
@@ -20,7 +21,10 @@ use nexus_relay::{
 };
 use nexus_runtime::{CancellationToken, Clock, Tasks};
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
+/// How long another relay may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often what waits too long is ended and what expired is removed.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -107,6 +111,14 @@ impl<S: StorageAdapter + 'static> Service<S> {
         tasks.spawn("relay-store", |stop| damage(damaged, stop));
         let (relay, watch) = (hands.relay().clone(), head.watch());
         tasks.spawn("relay-jobs", |stop| jobs.run::<Native<S>>(relay, watch, stop));
+        let streams: Vec<Stream> = hands.config().streams.iter().map(crate::config::Stream::to_mirror).collect();
+        if !streams.is_empty() {
+            let link = LinkOptions { key: hands.own_key().cloned(), patience: PATIENCE, clock: hands.clock().clone() };
+            let router = Streams::<Native<S>>::new(hands.relay().clone(), head.watch(), link);
+            // Streams are changed with the configuration, which is read once.
+            let (_, streams) = watch::channel(streams);
+            tasks.spawn("relay-streams", |stop| router.run(streams, stop));
+        }
         tasks.spawn("relay-ticks", {
             let hands = hands.clone();
             |stop| tick(hands, stop)

@@ -4,11 +4,13 @@ mod limits;
 mod policies;
 mod policy;
 mod settings;
+mod streams;
 mod values;
 
 pub use limits::{Connections, Limits, Rate, Rates};
 pub use policies::{Auth, Market, Pow, PowOfKind, Profile, Read, Retention, Scrape, Write};
 pub use policy::{Action, Condition, Network, Policy, Sender};
+pub use streams::{Direction, FilterText, Stream};
 pub use values::{KindNumber, KindRange, Pubkey, RelayAddress};
 
 use nexus_config::{Bind, Bounded, Secret, choice, section};
@@ -56,6 +58,8 @@ section! {
         /// How long events of some kinds are kept, counted from when they came: the first rule that fits decides.
         /// The rules of the market stand after these.
         pub retention: nexus_config::Tables<Retention> = nexus_config::Tables::none(),
+        /// Other relays that are followed, or to which events are sent.
+        pub streams: nexus_config::Tables<Stream> = nexus_config::Tables::none(),
     }
 }
 

@@ -405,3 +405,24 @@ async fn streams_change_while_others_go_on() {
     assert_eq!(here.relay.let_ask(&nobody), Ok(()));
     routing.end().await;
 }
+
+#[tokio::test]
+async fn a_relay_follows_the_streams_of_its_configuration() {
+    use crate::house::{House, config};
+    use nexus_relay_server::config::{self as settings, RelayAddress};
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let there = House::new().await;
+    let url = RelayAddress::try_from(format!("ws://{}", there.address)).expect("an address");
+    let followed = settings::Stream { urls: vec![url], catch_up: true, ..settings::Stream::default() };
+    let streams = vec![followed].into();
+    let here = House::with(settings::Relay { streams, ..config() }).await;
+    let terms = Terms { source: &Source::Import, protected: Protected::Refused, judge: None };
+    for number in 0..3 {
+        there.relay.take_in(vec![Raw::new(note(number))], terms).await.expect("a store");
+        eventually(async || here.relay.storage().event_exists(&note(number).id).await.expect("a store")).await;
+    }
+    for house in [here, there] {
+        house.stop();
+        house.ended().await;
+    }
+}
