@@ -28,7 +28,11 @@ use nexus_sync::rules::Rules;
 use nexus_sync::store::{self, Store};
 use resync::Resyncer;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// How long a server may think before it answers, and between two pieces of an answer.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A random number below the one that is given.
 pub type Random = Arc<dyn Fn(u64) -> u64 + Send + Sync>;
@@ -81,7 +85,7 @@ pub struct Sources {
     streams: Vec<Arc<Stream>>,
     listing: Option<Listing>,
     resyncer: Resyncer,
-    alarm: (Alarm, Raised),
+    raised: Raised,
 }
 
 impl Sources {
@@ -90,19 +94,19 @@ impl Sources {
     /// # Errors
     /// If TLS can't be set up, or the store fails.
     pub fn new(parts: Parts) -> Result<Self, BuildError> {
-        let alarm = Alarm::new();
-        let manners = Manners::new(&parts.settings.user_agent);
+        let (alarm, raised) = Alarm::new();
+        let manners = Manners { silence: SILENCE, ..Manners::new(&parts.settings.user_agent) };
         let means = Means {
             store: Arc::clone(&parts.store),
             writer: parts.writer.clone(),
             clock: parts.clock.clone(),
-            alarm: alarm.0.clone(),
+            alarm: alarm.clone(),
         };
         let identities = Identities::new(&parts.settings, &manners, means)?;
         let streams = firehose::streams(&parts.settings, &*parts.store, &parts.readiness)?;
         let listing = Listing::new(&parts.settings, &manners, means_of_listing(&parts))?;
-        let resyncer = Resyncer::new(&parts, &manners, &identities, &alarm.0)?;
-        Ok(Self { parts, identities, streams, listing, resyncer, alarm })
+        let resyncer = Resyncer::new(&parts, &manners, &identities, &alarm)?;
+        Ok(Self { parts, identities, streams, listing, resyncer, raised })
     }
 
     /// Who accounts are: also of use to a service that runs no sources.
@@ -118,18 +122,21 @@ impl Sources {
     /// Starts everything as tasks, which end in the order of the data when `tasks` stop. To be called in a runtime,
     /// and after `nexus_sync::writer::resume`.
     pub fn run(self, tasks: &Tasks) {
-        let Self { parts, identities, streams, listing, resyncer, alarm: (alarm, mut raised) } = self;
+        let Self { parts, identities, streams, listing, resyncer, mut raised } = self;
         tasks.spawn("sync-resync", |stop| resyncer.run(stop));
         if let Some(listing) = listing {
             tasks.spawn("sync-listing", |stop| listing.run(stop));
         }
         let Parts { settings, rules, store, writer, clock, random, .. } = parts;
-        Firehose { settings, rules, store, writer, identities, clock, random, streams }.start(tasks, &alarm);
+        let closing = identities.clone();
+        Firehose { settings, rules, store, writer, identities, clock, random, streams }.start(tasks);
         tasks.spawn("sync-sources", |stop| async move {
-            tokio::select! {
+            let ended = tokio::select! {
                 error = raised.heard() => error.map_or(Ok(()), Err),
                 () = stop.cancelled() => Ok(()),
-            }
+            };
+            closing.close();
+            ended
         });
     }
 }

@@ -168,7 +168,7 @@ impl Identity {
             lifetimes: Lifetimes::default(),
             cache: 2_000_000,
             requests: 20,
-            rate: 100,
+            rate: 250,
             patience: Duration::from_secs(10),
             dns_patience: Duration::from_secs(3),
             name_servers: Vec::new(),

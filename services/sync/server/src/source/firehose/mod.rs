@@ -13,12 +13,12 @@ mod tide;
 
 pub(super) use stream::Stream;
 
-use super::alarm::Alarm;
 use super::identity::Identities;
 use super::settings::{CursorSaving, Settings, Start};
 use super::{BuildError, Random};
 use crate::WriterHandle;
 use committer::Committer;
+use futures_util::FutureExt;
 use nexus_http::Readiness;
 use nexus_runtime::{CancellationToken, Clock, Tasks};
 use nexus_sync::rules::Rules;
@@ -27,8 +27,8 @@ use relay::Relay;
 use shard::{Common, Shard, Told};
 use std::convert::Infallible;
 use std::hash::RandomState;
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -70,7 +70,7 @@ pub(super) fn streams(
 
 impl Firehose {
     /// Starts the tasks and threads. They end when `tasks` stop, in the order of the data.
-    pub(super) fn start(self, tasks: &Tasks, alarm: &Alarm) {
+    pub(super) fn start(self, tasks: &Tasks) {
         let (done, finished) = mpsc::channel(FINISHED);
         let common = Common {
             store: Arc::clone(&self.store),
@@ -82,7 +82,7 @@ impl Firehose {
             runtime: Handle::current(),
             stop: tasks.token(),
         };
-        let shards = (0..self.settings.firehose.workers.max(1)).map(|_| begin(common.clone(), alarm.clone())).collect();
+        let shards = (0..self.settings.firehose.workers.max(1)).map(|_| begin(common.clone(), tasks)).collect();
         drop(common);
         self.start_relays(shards, tasks);
         let (writer, saving) = (self.writer, self.settings.firehose.cursor);
@@ -110,13 +110,11 @@ impl Firehose {
     }
 }
 
-/// Starts one shard's thread, which ends with its last sender.
-fn begin(common: Common, alarm: Alarm) -> mpsc::UnboundedSender<Told> {
+/// Starts one shard on a thread that may block. It ends with its last sender.
+fn begin(common: Common, tasks: &Tasks) -> mpsc::UnboundedSender<Told> {
     let (shard, tell) = Shard::new(common);
-    thread::spawn(move || {
-        if let Err(error) = shard.run() {
-            alarm.raise(error);
-        }
-    });
+    let thread = tokio::task::spawn_blocking(move || shard.run());
+    // A panic there is a panic here, and ends the program.
+    tasks.spawn("sync-shard", |_| thread.map(|ended| ended.unwrap_or_else(|error| resume_unwind(error.into_panic()))));
     tell
 }

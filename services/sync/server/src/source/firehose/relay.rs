@@ -255,7 +255,7 @@ fn url(relay: &str, position: Option<i64>) -> String {
     let (scheme, host) = relay.split_once("://").unwrap_or(("https", relay));
     let scheme = if matches!(scheme, "http" | "ws") { "ws" } else { "wss" };
     let host = host.split(['/', '?', '#']).next().unwrap_or_default();
-    let cursor = position.filter(|position| *position > 0).map(|position| format!("?cursor={position}"));
+    let cursor = position.map(|position| format!("?cursor={position}"));
     format!("{scheme}://{host}/xrpc/com.atproto.sync.subscribeRepos{}", cursor.unwrap_or_default())
 }
 
@@ -268,6 +268,6 @@ mod tests {
         let path = "/xrpc/com.atproto.sync.subscribeRepos";
         assert_eq!(url("https://relay.net", None), format!("wss://relay.net{path}"));
         assert_eq!(url("http://127.0.0.1:80/x?y", Some(7)), format!("ws://127.0.0.1:80{path}?cursor=7"));
-        assert_eq!(url("https://relay.net/", Some(0)), format!("wss://relay.net{path}"));
+        assert_eq!(url("https://relay.net/", Some(0)), format!("wss://relay.net{path}?cursor=0"));
     }
 }

@@ -28,6 +28,8 @@ impl Tide {
     /// A message has arrived. Gives the ticket to finish it by.
     pub(super) fn enter(&mut self, position: i64) -> u64 {
         self.newest = Some(position);
+        // Where a stream begins that was never read is remembered before anything of it is done with.
+        self.low.get_or_insert(position.saturating_sub(1));
         self.in_work.push_back((position, Stage::InWork));
         self.oldest + self.in_work.len() as u64 - 1
     }
@@ -101,6 +103,7 @@ mod tests {
     fn a_message_may_be_finished_once_only() {
         let mut tide = Tide::default();
         let (first, second) = (tide.enter(10), tide.enter(11));
+        assert_eq!(tide.low(), Some(9));
         tide.leave(first);
         tide.leave(first);
         assert_eq!((tide.low(), tide.newest()), (Some(10), Some(11)));

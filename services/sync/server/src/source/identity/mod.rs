@@ -22,7 +22,7 @@ use names::{Leads, NameHosts, Names};
 use nexus_atproto::{Did, Document, Handle};
 use nexus_model::Timestamp;
 use nexus_outgoing::Manners;
-use nexus_runtime::Clock;
+use nexus_runtime::{CancellationToken, Clock};
 use nexus_sync::identity::{Found, Identity, Lifetimes, Step};
 use nexus_sync::repo::Name;
 use nexus_sync::store::{self, Store};
@@ -45,6 +45,7 @@ struct Inner {
     lifetimes: Lifetimes,
     memory: Mutex<Generations<Did, Arc<Known>>>,
     under_way: Mutex<HashMap<(Did, Need), LookUp>>,
+    closing: CancellationToken,
 }
 
 type LookUp = Shared<BoxFuture<'static, Option<Arc<Known>>>>;
@@ -89,7 +90,8 @@ impl Identities {
         let lifetimes = settings.identity.lifetimes;
         let memory = Mutex::new(Generations::new(settings.identity.cache));
         let under_way = Mutex::default();
-        let inner = Inner { store, writer, clock, alarm, directory, names, lifetimes, memory, under_way };
+        let closing = CancellationToken::new();
+        let inner = Inner { store, writer, clock, alarm, directory, names, lifetimes, memory, under_way, closing };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -118,6 +120,11 @@ impl Identities {
             Leads::Nowhere => Err(Unresolved::Nothing),
             Leads::Unknown => Err(Unresolved::Failed("the handle can't be looked up now".to_owned())),
         }
+    }
+
+    /// Gives up what is being looked up, and looks up nothing from now on: the service stops.
+    pub fn close(&self) {
+        self.0.closing.cancel();
     }
 
     /// A moment that documents may be as old as.
@@ -157,7 +164,10 @@ impl Identities {
     fn begin(&self, did: Did, need: Need, since: Timestamp) -> LookUp {
         let inner = Arc::clone(&self.0);
         let task = tokio::spawn(async move {
-            let known = inner.find(&did, need, since).await;
+            let known = tokio::select! {
+                known = inner.find(&did, need, since) => known,
+                () = inner.closing.cancelled() => None,
+            };
             inner.under_way().remove(&(did, need));
             known
         });

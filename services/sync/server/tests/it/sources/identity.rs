@@ -1,14 +1,14 @@
 //! Who accounts are: both methods, both ways of handles, and what happens when nobody answers.
 
-use super::author::{Author, POST};
+use super::author::{Author, POST, account, identity};
 use super::town::{Relay, Town};
 use super::{Nexus, settings, until};
 use axum::http::StatusCode;
 use nexus_atproto::Handle;
 use nexus_runtime::Clock;
-use nexus_sync::repo::State;
+use nexus_sync::repo::{State, Status};
 use nexus_sync::rules::Rules;
-use nexus_sync::store::Memory;
+use nexus_sync::store::{Memory, Store};
 use nexus_sync_server::source::Unresolved;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -169,5 +169,35 @@ async fn a_directory_that_is_out_of_order_costs_a_retry_and_nothing_else() {
     clock.advance(130_000);
     nexus.follows(&dora).await;
     nexus.assert_whole(&mut dora);
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_no_answer_and_what_was_asked_comes_again() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let dora = Author::new("dora");
+    town.settle(&dora);
+    let clock = Clock::fixed(Clock::system().now());
+    let store = Arc::new(Memory::default());
+    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock.clone()).await;
+    nexus.add(&[&dora]).await;
+    nexus.follows(&dora).await;
+    assert!(until(|| nexus.readiness.is_ready()).await);
+    let held = town.hold_directory();
+    clock.advance(1_000);
+    relay.send(|seq| identity(seq, &dora.did));
+    relay.send(|seq| account(seq, &dora.did, Some("suspended")));
+    nexus.sees(&dora, |repo| repo.status == Status::Suspended).await;
+    let begun = std::time::Instant::now();
+    let store = nexus.stop().await;
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    let stored = store.cursor(&format!("firehose {}", relay.url)).unwrap();
+    assert_eq!(stored.as_deref(), Some("0"), "the first message isn't done with");
+    drop(held);
+    let mut renamed = dora;
+    renamed.handle = "dorothy.test".to_owned();
+    town.settle(&renamed);
+    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock).await;
+    assert!(until(|| nexus.introduced(&renamed).pop().unwrap() == "dorothy.test suspended").await);
     nexus.stop().await;
 }

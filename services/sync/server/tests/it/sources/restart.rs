@@ -2,7 +2,7 @@
 
 use super::author::{Author, LIKE, POST, announce};
 use super::town::{Answer, Relay, Town};
-use super::{Nexus, assert_whole, settings};
+use super::{Nexus, assert_whole, settings, until};
 use nexus_runtime::Clock;
 use nexus_sqlite::sync::SyncStore;
 use nexus_sync::repo::State;
@@ -131,6 +131,8 @@ async fn tell(deeds: Vec<Deed>) {
     }
     // A last word of each, so that what is missing is noticed.
     story.town.facts().answers.clear();
+    // A life that never heard the relay begins at its newest message: that must not be before the last word.
+    assert!(until(|| nexus.readiness.is_ready()).await);
     for n in 0..AUTHORS {
         story.write(n, Deed::Create(n), 1_000);
     }

@@ -266,10 +266,12 @@ async fn subscribe(
         script.cursors.push(cursor);
         script.greetings.pop_front()
     };
-    upgrade.on_upgrade(move |socket| serve(socket, relay, cursor, greeting))
+    // Settled before the other side knows that it is connected.
+    let next = cursor.unwrap_or_else(|| relay.messages.borrow().len());
+    upgrade.on_upgrade(move |socket| serve(socket, relay, next, greeting))
 }
 
-async fn serve(mut socket: WebSocket, relay: Relay, cursor: Option<usize>, greeting: Option<Vec<Message>>) {
+async fn serve(mut socket: WebSocket, relay: Relay, mut next: usize, greeting: Option<Vec<Message>>) {
     if let Some(greeting) = greeting {
         for message in greeting {
             let _ = socket.send(message).await;
@@ -278,7 +280,6 @@ async fn serve(mut socket: WebSocket, relay: Relay, cursor: Option<usize>, greet
         return;
     }
     let mut messages = relay.messages.subscribe();
-    let mut next = cursor.unwrap_or_else(|| messages.borrow().len());
     loop {
         let waiting: Vec<_> = messages.borrow_and_update().iter().skip(next).cloned().collect();
         next += waiting.len();
