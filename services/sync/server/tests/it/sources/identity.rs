@@ -8,7 +8,7 @@ use nexus_atproto::Handle;
 use nexus_runtime::Clock;
 use nexus_sync::repo::{State, Status};
 use nexus_sync::rules::Rules;
-use nexus_sync::store::{Memory, Store};
+use nexus_sync::store::Memory;
 use nexus_sync_server::source::Unresolved;
 use std::net::SocketAddr;
 use std::sync::Arc;
