@@ -1,6 +1,6 @@
 //! The command line: what can be typed, and nothing of what it does.
 
-use crate::settings::schema;
+use crate::settings::{Service, schema};
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nexus_config::{Layer, Schema, Takes};
 use std::{ffi::OsString, path::PathBuf};
@@ -11,8 +11,8 @@ Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 another process 
 
 /// Nexus: between open networks and the apps that people build on them.
 ///
-/// Without a command it runs: follows the production homeserver of Pubky, keeps its data in ./data, and answers
-/// on 127.0.0.1:8080.
+/// Without a command it runs: follows the production homeserver of Pubky and the repos of the AT Protocol that it is
+/// asked to, keeps its data in ./data, and answers on 127.0.0.1:8080.
 #[derive(Debug, Parser)]
 #[command(name = "nexus", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub(crate) struct Cli {
@@ -37,6 +37,11 @@ pub(crate) enum Command {
     Social {
         #[command(subcommand)]
         verb: Option<Social>,
+    },
+    /// The sync service alone, or one of its verbs.
+    Sync {
+        #[command(subcommand)]
+        verb: Option<Sync>,
     },
     /// The databases.
     #[command(subcommand)]
@@ -67,6 +72,32 @@ pub(crate) enum Social {
         /// Where to; `-` is standard output.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sync {
+    /// Runs the sync service alone.
+    Run,
+    /// Marks repos to be fetched anew at the next start; `POST /repos/resync` does it while Nexus runs.
+    Resync(Resync),
+    /// Takes over the database of a Tap that has been stopped.
+    ImportTap {
+        /// Its file, usually `tap.db`.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resync {
+    /// Which repos, as DIDs.
+    #[arg(required_unless_present = "all")]
+    pub(crate) dids: Vec<String>,
+    /// Every tracked repo.
+    #[arg(long, conflicts_with = "dids")]
+    pub(crate) all: bool,
+    /// Tells all records again, not only what has changed.
+    #[arg(long)]
+    pub(crate) reemit: bool,
 }
 
 #[derive(Debug, Args)]
@@ -190,6 +221,8 @@ pub(crate) enum Called {
     Nexus,
     /// As Pubky Nexus's daemon.
     Nexusd,
+    /// As the sync utility is called now.
+    Tap,
 }
 
 impl Called {
@@ -197,6 +230,7 @@ impl Called {
         let name = name.map(PathBuf::from);
         match name.as_deref().and_then(std::path::Path::file_stem) {
             Some(stem) if stem == "nexusd" => Self::Nexusd,
+            Some(stem) if stem == "tap" => Self::Tap,
             _ => Self::Nexus,
         }
     }
@@ -217,7 +251,27 @@ pub(crate) fn parse(arguments: &[OsString]) -> Invocation {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         flags.flag(&schema, "--set", key.trim(), value.trim());
     }
-    Invocation { flags, called: Called::of(arguments.first()), cli }
+    let mut invocation = Invocation { flags, called: Called::of(arguments.first()), cli };
+    if invocation.alone() == Some(Service::Sync)
+        && let Some(bind) = value_of(&matches, "bind", Takes::Value)
+    {
+        // Alone it listens at one address, whoever set another.
+        invocation.flags.flag(&schema, "--bind", "sync.bind", &bind);
+    }
+    invocation
+}
+
+impl Invocation {
+    /// The one service that the command line means, if it means one.
+    pub(crate) fn alone(&self) -> Option<Service> {
+        match (&self.cli.command, self.called) {
+            (Some(Command::Social { .. } | Command::Api | Command::Watcher), _) => Some(Service::Social),
+            (Some(Command::Sync { .. }), _) | (None | Some(Command::Run), Called::Tap) => Some(Service::Sync),
+            (None | Some(Command::Run), Called::Nexusd) => Some(Service::Social),
+            (None | Some(Command::Run), _) if self.cli.config_dir.is_some() => Some(Service::Social),
+            _ => None,
+        }
+    }
 }
 
 /// The commands, with a flag for each key that has one.
@@ -268,6 +322,8 @@ mod tests {
     fn the_name_says_whose_ways_are_taken() {
         assert_eq!(parsed("nexus").called, Called::Nexus);
         assert_eq!(parsed("/usr/local/bin/nexusd watcher -c dir").called, Called::Nexusd);
+        assert_eq!((parsed("./tap run").called, parsed("tap").alone()), (Called::Tap, Some(Service::Sync)));
+        assert_eq!((parsed("nexus sync").alone(), parsed("nexus").alone()), (Some(Service::Sync), None));
         assert!(parsed("nexusd db mock --mock-type redis").cli.command.is_some());
     }
 

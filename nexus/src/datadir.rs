@@ -26,8 +26,26 @@ impl DataDir {
             Failure::new(Exit::Failed, format!("{what} {}: {error}; set `server.data_dir`", path.display()))
         };
         std::fs::create_dir_all(path).map_err(|error| cannot("can't make the data directory", error))?;
-        let file = path.join(LOCK);
-        let opened = File::options().create(true).truncate(false).read(true).write(true).open(&file);
+        Self::lock(path, &path.join(LOCK))
+    }
+
+    /// Takes a database for this process, and nothing else in its directory.
+    ///
+    /// # Errors
+    /// As [`DataDir::take`].
+    pub(crate) fn take_beside(database: &Path) -> Outcome<Self> {
+        let directory = database.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(directory)?;
+        let mut file = database.to_owned().into_os_string();
+        file.push(".lock");
+        Self::lock(database, Path::new(&file))
+    }
+
+    fn lock(path: &Path, file: &Path) -> Outcome<Self> {
+        let cannot = |what: &str, error: std::io::Error| {
+            Failure::new(Exit::Failed, format!("{what} {}: {error}; set `server.data_dir`", path.display()))
+        };
+        let opened = File::options().create(true).truncate(false).read(true).write(true).open(file);
         let mut lock = opened.map_err(|error| cannot("can't write to the data directory", error))?;
         match lock.try_lock() {
             Ok(()) => {}

@@ -4,6 +4,7 @@ mod cli;
 mod datadir;
 mod db;
 mod doctor;
+mod dotenv;
 mod failure;
 mod jobs;
 mod load;
@@ -12,8 +13,9 @@ mod run;
 mod schedule;
 mod settings;
 mod social;
+mod sync;
 
-use cli::{Command, Social};
+use cli::{Command, Social, Sync};
 use datadir::DataDir;
 use failure::Outcome;
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
@@ -49,7 +51,11 @@ fn carry_out(mut invocation: cli::Invocation) -> Outcome {
             let _data = DataDir::take(&settings.server.data_dir)?;
             social::import(&settings, import)
         }
-        Command::Run | Command::Social { .. } | Command::Api | Command::Watcher => run::run(&settings, &command),
+        Command::Sync { verb: Some(Sync::Resync(resync)) } => sync::resync(&settings, resync),
+        Command::Sync { verb: Some(Sync::ImportTap { file }) } => sync::import_tap(&settings, file),
+        Command::Run | Command::Social { .. } | Command::Sync { .. } | Command::Api | Command::Watcher => {
+            run::run(&settings, &command)
+        }
     }
 }
 

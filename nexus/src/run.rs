@@ -2,15 +2,16 @@
 
 use crate::{
     cli::Command,
-    datadir::DataDir,
     failure::Outcome,
     jobs::TrustJob,
     progress::Counter,
     settings::{Service as Name, Settings},
     social::open_store,
+    sync,
 };
+use axum::Router;
 use nexus_config::Bind;
-use nexus_http::{AdminToken, Readiness, Server, Site, metrics_router};
+use nexus_http::{AdminToken, Paths, Readiness, Server, Site, metrics_router};
 use nexus_runtime::{CancellationToken, Clock, Tasks, Telemetry, raise_descriptor_limit, stop_on_signal};
 use nexus_social_server::{
     keyed::Keyed,
@@ -46,20 +47,31 @@ pub(crate) fn run(settings: &Settings, command: &Command) -> Outcome {
 
 async fn serve(settings: &Settings, command: &Command) -> Outcome {
     raise_descriptor_limit();
-    let _data = DataDir::take(&settings.server.data_dir)?;
+    let _data = settings.take_data()?;
     let telemetry = Telemetry::install(&settings.telemetry_options())?;
     let (tasks, clock, readiness) = (Tasks::new(), Clock::system(), Readiness::default());
     let social = match settings.services.contains(&Name::Social) {
         true => Some(Social::build(settings, &clock, &readiness).await?),
         false => None,
     };
+    let sync = match settings.services.contains(&Name::Sync) {
+        true => Some(sync::build(settings, &clock, &readiness).await?),
+        false => None,
+    };
+    // Pubky Nexus's watcher alone serves nothing.
+    let served = social.as_ref().filter(|_| !matches!(command, Command::Watcher));
+    let social_mount = served.map(|social| Mount::social(&social.service));
+    let mounts = social_mount.into_iter().chain(sync.as_ref().map(|sync| sync::mount(settings, sync)));
     let site = Site::new(readiness, settings.trusted_proxies(), &clock);
-    let listeners = listeners(settings, social.as_ref(), command, &site).await?;
+    let listeners = listeners(settings, mounts.collect(), &site).await?;
     let metrics = metrics_listener(settings, &telemetry, &site).await?;
     announce(settings, &listeners, metrics.as_ref());
     let signals = tokio::spawn(stop_on_signal(tasks.clone(), settings.server.grace.duration()));
     if let Some(social) = social {
         social.run(settings, &tasks, &clock);
+    }
+    if let Some(sync) = sync {
+        sync.run(&tasks);
     }
     listeners.into_iter().chain(metrics).for_each(|listener| listener.run(&tasks));
     tasks.spawn("telemetry", |stop| telemetry.upkeep(stop));
@@ -149,26 +161,39 @@ impl Listener {
     }
 }
 
-/// The shared port, the service's own if it has one, and the one that proves its key.
-async fn listeners(
-    settings: &Settings,
-    social: Option<&Social>,
-    command: &Command,
-    site: &Site,
-) -> Outcome<Vec<Listener>> {
-    // Pubky Nexus's watcher alone serves nothing.
-    let Some(social) = social.filter(|_| !matches!(command, Command::Watcher)) else {
-        return Ok(vec![Listener::plain(settings, settings.server.bind, site.clone()).await?]);
-    };
-    let (router, paths) = social.service.router();
-    let mounted = site.clone().mount(Name::Social.as_str(), paths, router);
-    let shared = if settings.social.bind.is_none() { &mounted } else { site };
-    let mut listeners = vec![Listener::plain(settings, settings.server.bind, shared.clone()).await?];
-    if let Some(bind) = settings.social.bind {
-        listeners.push(Listener::plain(settings, bind, mounted.clone()).await?);
+/// A service's routes, the paths that it answers, and the key that it proves, if it has one.
+pub(crate) struct Mount {
+    service: Name,
+    router: Router,
+    paths: Vec<Paths>,
+    keyed: Option<Keyed>,
+}
+
+impl Mount {
+    pub(crate) fn new(service: Name, (router, paths): (Router, &[Paths])) -> Self {
+        Self { service, router, paths: paths.to_vec(), keyed: None }
     }
-    if let Some(keyed) = social.service.keyed() {
-        listeners.push(Listener::keyed(settings, keyed.clone(), mounted).await?);
+
+    fn social(social: &Service) -> Self {
+        Self { keyed: social.keyed().cloned(), ..Self::new(Name::Social, social.router()) }
+    }
+}
+
+/// The shared port, those of services that have one of their own, and those that prove a key.
+async fn listeners(settings: &Settings, mounts: Vec<Mount>, site: &Site) -> Outcome<Vec<Listener>> {
+    let (mut shared, mut listeners) = (site.clone(), Vec::new());
+    for Mount { service, router, paths, keyed } in mounts {
+        let mounted = site.clone().mount(service.as_str(), &paths, router.clone());
+        match settings.bind_of(service) {
+            None => shared = shared.mount(service.as_str(), &paths, router),
+            Some(bind) => listeners.push(Listener::plain(settings, bind, mounted.clone()).await?),
+        }
+        if let Some(keyed) = keyed {
+            listeners.push(Listener::keyed(settings, keyed, mounted).await?);
+        }
+    }
+    if let Some(bind) = settings.shared_bind() {
+        listeners.insert(0, Listener::plain(settings, bind, shared).await?);
     }
     Ok(listeners)
 }
@@ -200,6 +225,9 @@ fn announce(settings: &Settings, listeners: &[Listener], metrics: Option<&Listen
     println!("  data in     {}", settings.server.data_dir.display());
     if settings.services.contains(&Name::Social) {
         println!("  follows     {}", followed(settings));
+    }
+    if settings.services.contains(&Name::Sync) {
+        println!("  syncs       {}", sync::followed(settings));
     }
 }
 

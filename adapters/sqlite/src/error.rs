@@ -51,6 +51,11 @@ impl Error {
         matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure))
     }
 
+    /// True if the file belongs to another service or another program.
+    pub const fn is_foreign(&self) -> bool {
+        matches!(self, Self::OtherApplication { .. })
+    }
+
     /// A closure that names the file in an I/O error.
     pub(crate) fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

@@ -46,7 +46,7 @@ impl Schema {
     /// If it is another service's, or newer than this.
     pub(crate) fn found(&self, connection: &Connection) -> Result<u32> {
         let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found > 0 {
+        if found > 0 || has_tables(connection)? {
             self.expect_own(connection)?;
         }
         if found > self.version() { Err(Error::TooNew { found, known: self.version() }) } else { Ok(found) }
@@ -57,6 +57,10 @@ impl Schema {
             (self.application_id, connection.pragma_query_value(None, "application_id", |row| row.get(0))?);
         if found == expected { Ok(()) } else { Err(Error::OtherApplication { found, expected }) }
     }
+}
+
+fn has_tables(connection: &Connection) -> Result<bool> {
+    Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use nexus_config::{Bind, Bounded, Error, Layer, Loaded, Scalar, Secret, Size, Sp
 use nexus_http::{ConnectionLimits, TlsFiles, TrustedProxies};
 use nexus_runtime::{Otlp, TelemetryOptions};
 use nexus_social_server::config::{Jobs, Social, TrustRank};
+use nexus_sync_server::config::Sync;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,8 @@ section! {
         pub telemetry: Telemetry = Telemetry::default(),
         /// The social service: follows Pubky homeservers, serves `/v0` and `/static`.
         pub social: Social = Social::default(),
+        /// The sync service: verified, ordered events of AT Protocol repos, for `/channel` and webhooks.
+        pub sync: Sync = Sync::default(),
         /// Jobs that run at times, or by `nexus jobs run NAME`.
         pub jobs: Jobs = Jobs::default(),
         /// Trust scores: personalised PageRank over who follows whom.
@@ -41,6 +44,8 @@ choice! {
     pub(crate) enum Service {
         /// A social index and API for Pubky.
         Social = "social",
+        /// Verified, ordered events of AT Protocol repos.
+        Sync = "sync",
     }
 }
 
@@ -140,6 +145,8 @@ section! {
         pub endpoint: Option<String> = None,
         /// What this process is called there.
         pub name: String = "nexus".to_owned(),
+        /// What kind of deployment this is, for instance `prod`.
+        pub environment: Option<String> = None,
         /// More about it, each as `name=value`.
         pub attributes: Vec<String> = Vec::new(),
         /// Time between two deliveries of metrics.
@@ -167,9 +174,28 @@ impl Settings {
 
     /// Every address that is listened on.
     pub(crate) fn binds(&self) -> impl Iterator<Item = Bind> + '_ {
-        [Some(self.server.bind), self.social.bind, self.social.keyed.bind, self.server.metrics_bind]
-            .into_iter()
-            .flatten()
+        let own = [self.social.bind, self.social.keyed.bind, self.sync.bind, self.server.metrics_bind];
+        [self.shared_bind()].into_iter().chain(own).flatten()
+    }
+
+    /// Where a service listens.
+    pub(crate) const fn bind_of(&self, service: Service) -> Option<Bind> {
+        match service {
+            Service::Social => self.social.bind,
+            Service::Sync => self.sync.bind,
+        }
+    }
+
+    /// The address that services without one of their own share, if there are such services.
+    pub(crate) fn shared_bind(&self) -> Option<Bind> {
+        let shares = |service: &Service| self.bind_of(*service).is_none();
+        (self.services.is_empty() || self.services.iter().any(shares)).then_some(self.server.bind)
+    }
+
+    /// The sync service's database.
+    pub(crate) fn sync_database(&self) -> PathBuf {
+        let set = self.sync.database.as_ref().map(nexus_sync_server::config::DatabaseFile::path);
+        self.in_data(set, self.sync.spoken().database())
     }
 
     /// What each connection may do.
@@ -201,10 +227,12 @@ impl Settings {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
             None => (text.clone(), String::new()),
         };
+        let environment = self.telemetry.environment.iter();
+        let environment = environment.map(|name| ("deployment.environment.name".to_owned(), name.clone()));
         let otlp = self.telemetry.endpoint.clone().map(|endpoint| Otlp {
             endpoint,
             name: self.telemetry.name.clone(),
-            attributes: self.telemetry.attributes.iter().map(pair).collect(),
+            attributes: environment.chain(self.telemetry.attributes.iter().map(pair)).collect(),
             interval: self.telemetry.interval.duration(),
         });
         let format = match self.server.log_format {

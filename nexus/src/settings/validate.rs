@@ -8,10 +8,13 @@ use nexus_config::{Bind, Problem};
 pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     let exposed = settings.services.iter().filter_map(|service| exposure(settings, *service));
     let unpublishable = settings.social.keyed.problem(settings.social.watcher.pkarr).map(str::to_owned);
+    let runs_sync = settings.services.contains(&Service::Sync);
+    let sync = if runs_sync { settings.sync.conflicts() } else { Vec::new() };
     [incomplete_tls(settings), bad_schedule(settings), unpublishable]
         .into_iter()
         .flatten()
         .chain(exposed)
+        .chain(sync)
         .map(Problem::Conflict)
         .collect()
 }
@@ -29,11 +32,13 @@ fn bad_schedule(settings: &Settings) -> Option<String> {
 
 /// What is wrong with where a service listens.
 fn exposure(settings: &Settings, service: Service) -> Option<String> {
-    let (own, missing) = match service {
+    let missing = match service {
         // Its routes are for everybody, and the administrative ones are closed without a token.
-        Service::Social => (settings.social.bind, None),
+        Service::Social => None,
+        Service::Sync => settings.sync.admin_password.is_none().then_some("sync.admin_password"),
     };
-    refuse_exposure(service, own.unwrap_or(settings.server.bind), missing, settings.server.open)
+    let bind = settings.bind_of(service).unwrap_or(settings.server.bind);
+    refuse_exposure(service, bind, missing, settings.server.open)
 }
 
 /// A service on a public address needs its credential, or the operator's word that it is meant to be open.

@@ -3,6 +3,7 @@
 mod codec;
 mod draft;
 mod port;
+pub mod tap;
 
 use self::draft::Numbers;
 use crate::{Database, Durability, Options, Result, Schema};
