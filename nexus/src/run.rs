@@ -222,7 +222,7 @@ fn announce(settings: &Settings, listeners: &[Listener], metrics: Option<&Listen
     if let Some(Listener { server, .. }) = metrics {
         println!("  metrics on  {}/metrics", server.url());
     }
-    println!("  data in     {}", settings.server.data_dir.display());
+    println!("  data in     {}", settings.kept_in().display());
     if settings.services.contains(&Name::Social) {
         println!("  follows     {}", followed(settings));
     }

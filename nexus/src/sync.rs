@@ -8,7 +8,7 @@ use crate::{
     settings::{Service as Name, Settings},
 };
 use nexus_atproto::Did;
-use nexus_http::Paths;
+use nexus_http::{Paths, Readiness};
 use nexus_runtime::Clock;
 use nexus_sqlite::{
     Durability, Options,
@@ -19,7 +19,10 @@ use nexus_sync::{
     store::Store as _,
     writer::{self, Input},
 };
-use nexus_sync_server::service::{Parts, Service};
+use nexus_sync_server::{
+    config::DatabaseFile,
+    service::{Parts, Service},
+};
 use std::{path::Path, sync::Arc};
 
 /// Repos that are written together.
@@ -28,9 +31,7 @@ const PORTION: usize = 1_000;
 /// Opens the store.
 pub(crate) fn open_store(settings: &Settings) -> Outcome<SyncStore> {
     let path = settings.sync_database();
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
+    std::fs::create_dir_all(beside(&path))?;
     let options = Options { readers: settings.sync.readers.count(), ..Options::new(Durability::Normal) };
     SyncStore::open_with(&path, options).map_err(|error| {
         let told = crate::failure::told(&error);
@@ -40,10 +41,17 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<SyncStore> {
     })
 }
 
+/// The directory of a file.
+fn beside(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The service, ready to run.
-pub(crate) async fn build(settings: &Settings, clock: &Clock) -> Outcome<Service> {
+pub(crate) async fn build(settings: &Settings, clock: &Clock, readiness: &Readiness) -> Outcome<Service> {
     let store = Arc::new(open_store(settings)?);
-    Ok(Service::build(Parts { config: settings.sync.clone(), store, clock: clock.clone() }).await?)
+    let folder = beside(&settings.sync_database()).to_owned();
+    let (config, readiness, clock) = (settings.sync.clone(), readiness.clone(), clock.clone());
+    Ok(Service::build(Parts { config, store, folder, readiness, clock }).await?)
 }
 
 /// Where it is reached. At an address of its own, and alone, every path is its own but `/ready`.
@@ -105,9 +113,19 @@ impl Settings {
     /// Takes the data directory. The sync service alone, with a database that was named, keeps everything beside
     /// that, so that several may run in one directory.
     pub(crate) fn take_data(&self) -> Outcome<DataDir> {
-        match (&self.services[..], &self.sync.database) {
-            ([Name::Sync], Some(database)) => DataDir::take_beside(database.path()),
-            _ => DataDir::take(&self.server.data_dir),
+        match self.own_database() {
+            Some(database) => DataDir::take_beside(database),
+            None => DataDir::take(&self.server.data_dir),
         }
+    }
+
+    /// Where everything is kept, for the operator to see.
+    pub(crate) fn kept_in(&self) -> &Path {
+        self.own_database().unwrap_or(&self.server.data_dir)
+    }
+
+    fn own_database(&self) -> Option<&Path> {
+        let is_alone = self.services == [Name::Sync];
+        self.sync.database.as_ref().filter(|_| is_alone).map(DatabaseFile::path)
     }
 }

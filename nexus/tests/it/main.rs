@@ -16,4 +16,5 @@ mod readme;
 mod rules;
 mod serve;
 mod stop;
+mod sync;
 mod transfer;

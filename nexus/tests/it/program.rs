@@ -18,7 +18,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A command of the program that knows nothing of this machine's configuration.
 pub(crate) fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
-    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NEXUS"));
+    let ours = std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        ["NEXUS", "TAP_", "LOG_LEVEL"].iter().any(|start| name.starts_with(start))
+    });
     for (name, _) in ours {
         command.env_remove(name);
     }

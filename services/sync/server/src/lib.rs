@@ -11,6 +11,7 @@ pub mod expiry;
 mod measure;
 mod outbox;
 pub mod refetch;
+mod room;
 pub mod service;
 pub mod source;
 pub mod spool;

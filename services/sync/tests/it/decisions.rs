@@ -7,7 +7,7 @@ use nexus_sync::decide::{Claim, Failure, Notice, Outcome};
 use nexus_sync::event::Dialect;
 use nexus_sync::identity::{Found, Identity};
 use nexus_sync::repo::{Name, Origin, Retry, State, Status};
-use nexus_sync::rules::{Collections, Network, Rules};
+use nexus_sync::rules::{Collections, Extras, Network, Rules};
 use nexus_sync::store::{Memory, Store};
 use nexus_sync::writer::{self, Input, Told};
 
@@ -301,4 +301,49 @@ fn a_group_is_one_step() {
     assert!(told[1].claim.is_some());
     assert_eq!(service.store.cursor("relay").unwrap().as_deref(), Some("7"));
     assert_eq!(service.store.channel("main").unwrap(), Some(vec![1]));
+}
+
+#[test]
+fn extra_events_are_told_to_those_who_ask_for_them() {
+    let mut service = Service::new();
+    service.rules.extras = Extras { account: true, resync_error: true };
+    let did: Did = "did:plc:a".parse().unwrap();
+    service.write(Input::Add(did.clone(), Origin::Asked));
+    service.write(Input::Account(Notice::new(did.clone(), false, Some("suspended"))));
+    let claim = service.write(Input::Claim(did.clone())).claim.unwrap();
+    service.write(Input::Fail(did.clone(), claim, Failure::Error("no \"route\"".into()), 0));
+    let told = service.store.events(Seq::START, 10).unwrap();
+    let told: Vec<&str> = told.iter().map(|event| &*event.body).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with(r#""type":"identity""#), "{told:?}");
+    assert_eq!(told[1], r#""type":"account","account":{"did":"did:plc:a","active":false,"status":"suspended"}}"#);
+    assert_eq!(
+        told[2],
+        r#""type":"resync_error","resync_error":{"did":"did:plc:a","error":"no \"route\"","retries":1}}"#
+    );
+}
+
+#[test]
+fn telling_again_forgets_what_records_hold_and_fetches_anew() {
+    let service = Service::new();
+    let did: Did = "did:plc:a".parse().unwrap();
+    assert_eq!(service.outcome(Input::Reemit(did.clone())), Outcome::Untracked);
+    service.write(Input::Add(did.clone(), Origin::Found));
+    let claim = service.write(Input::Claim(did.clone())).claim.unwrap();
+    assert_eq!(service.outcome(Input::Reemit(did.clone())), Outcome::Applied);
+    let row = service.row(&did);
+    assert_eq!((row.state, row.origin), (State::Desynchronized, Origin::Asked));
+    let failed = Input::Fail(did, claim, Failure::Error("late".into()), 0);
+    assert_eq!(service.outcome(failed), Outcome::Void, "the fetch under way would bring too little");
+}
+
+#[test]
+fn who_is_excluded_stays_if_somebody_asked() {
+    let service = Service::new();
+    let (asked, found): (Did, Did) = ("did:plc:a".parse().unwrap(), "did:plc:b".parse().unwrap());
+    service.write(Input::Add(asked.clone(), Origin::Asked));
+    service.write(Input::Add(found.clone(), Origin::Found));
+    assert_eq!(service.outcome(Input::Exclude(asked)), Outcome::Untracked);
+    assert_eq!(service.outcome(Input::Exclude(found.clone())), Outcome::Applied);
+    assert_eq!(service.store.repo(&found).unwrap(), None);
 }

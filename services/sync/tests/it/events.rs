@@ -2,7 +2,7 @@
 
 use nexus_atproto::{Cid, Did, Tid, record};
 use nexus_model::{Action, Seq};
-use nexus_sync::event::{Dialect, Event, Kind, RecordChange, with_id};
+use nexus_sync::event::{Dialect, Event, Kind, RecordChange, collection, with_id};
 use nexus_sync::repo::{Name, Status};
 use serde_json::json;
 
@@ -52,4 +52,12 @@ fn an_account_is_told_in_both_dialects() {
         r#"{"id":732,"type":"user","user":{"did":"did:plc:aaaabbbbccccddddeeeeffff","handle":"handle.invalid","isActive":false,"is_active":false,"status":"takendown"}}"#
     );
     assert!(told(&Name::Unknown, Status::Deleted, Dialect::Tap).contains(r#""handle":"handle.invalid""#));
+}
+
+#[test]
+fn the_collection_of_an_event_is_read_from_its_text() {
+    assert_eq!(collection(&record(Action::Delete, Kind::Live, None).body), Some("app.bsky.feed.post"));
+    let account = Event::account(&did(), &Name::Unknown, Status::Active, Dialect::Tap);
+    assert_eq!(collection(&account.body), None);
+    assert_eq!(collection(&Event::status(&did(), Status::Active).body), None);
 }

@@ -58,8 +58,8 @@ pub(super) async fn open(
     }
     let upgrade = upgrade.map_err(|error| bad(error.to_string()))?;
     let channel = match wanted {
-        Some(wanted) => api.consumers.join(wanted).await?,
-        None => api.channel,
+        Some(wanted) => api.means.consumers.join(wanted).await?,
+        None => api.means.channel,
     };
     Ok(upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| serve(socket, channel)))
 }
@@ -67,7 +67,7 @@ pub(super) async fn open(
 /// Gives up a named consumer.
 pub(super) async fn give_up(State(api): State<Api>, Query(choice): Query<Choice>) -> Result<(), Refusal> {
     let wanted = choice.wanted()?.ok_or_else(|| bad("which consumer?"))?;
-    Ok(api.consumers.give_up(wanted.name).await?)
+    Ok(api.means.consumers.give_up(wanted.name).await?)
 }
 
 impl Choice {

@@ -5,11 +5,13 @@
 mod auth;
 mod channel;
 mod repos;
+mod resolve;
 mod stats;
 
 pub use auth::{Health, Password};
 
 use crate::consumers::Consumers;
+use crate::source::{Cursors, Identities};
 use crate::{Stopped, WriterHandle, refetch};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -21,6 +23,7 @@ use nexus_http::Paths;
 use nexus_sync::store::{self, Store};
 use serde_json::json;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What is answered on a port that is shared with other services; `/health` is everybody's there.
 pub const PATHS: &[Paths] = &[
@@ -36,9 +39,20 @@ pub const PATHS: &[Paths] = &[
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 << 20;
 
-/// What the interface stands on.
+/// The interface.
 #[derive(Clone)]
 pub struct Api {
+    /// What it stands on.
+    pub means: Means,
+    /// Who may ask.
+    pub password: Password,
+    /// Whether events are to be had here.
+    pub delivery: Delivery,
+}
+
+/// What the interface stands on.
+#[derive(Clone)]
+pub struct Means {
     /// Where numbers and rows are read.
     pub store: Arc<dyn Store>,
     /// Who tracks and gives up repos.
@@ -47,10 +61,12 @@ pub struct Api {
     pub channel: Handle<Arc<str>>,
     /// Where events of named consumers come from.
     pub consumers: Consumers,
-    /// Who may ask.
-    pub password: Password,
-    /// Whether events are to be had here.
-    pub delivery: Delivery,
+    /// Who accounts are.
+    pub identities: Identities,
+    /// How far relays and lists were read.
+    pub cursors: Cursors,
+    /// Told when repos were added: as long as there are none, nobody is followed.
+    pub added: Arc<Notify>,
 }
 
 /// Which way events go out.
@@ -75,10 +91,12 @@ impl Api {
             .route("/remove-repos", post(repos::remove))
             .route("/repos/resync", post(repos::resync))
             .route("/info/{did}", get(repos::info))
+            .route("/resolve/{did}", get(resolve::document))
             .route("/stats/repo-count", get(stats::repos))
             .route("/stats/record-count", get(stats::records))
             .route("/stats/outbox-buffer", get(stats::outbox))
             .route("/stats/resync-buffer", get(stats::buffered))
+            .route("/stats/cursors", get(stats::cursors))
             .route("/stats/consumers", get(stats::consumers))
             .route("/channel", get(channel::open).delete(channel::give_up))
             .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "Not Found") })
@@ -95,7 +113,7 @@ impl Api {
         &self,
         read: impl FnOnce(&dyn Store) -> store::Result<T> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(&self.means.store);
         match tokio::task::spawn_blocking(move || read(&*store)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(Refusal::internal(&error)),

@@ -36,14 +36,15 @@ struct Refetch {
 /// Begins to track repos. Those that are tracked stay as they are.
 pub(super) async fn add(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<(), Refusal> {
     let dids = dids(read::<Wanted>(&headers, &body)?)?;
-    ask_each(&api.writer, dids, |did| Input::Add(did, Origin::Asked)).await?;
+    ask_each(&api.means.writer, dids, |did| Input::Add(did, Origin::Asked)).await?;
+    api.means.added.notify_one();
     Ok(())
 }
 
 /// Gives up repos. What is in the outbox is still delivered.
 pub(super) async fn remove(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<(), Refusal> {
     let dids = dids(read::<Wanted>(&headers, &body)?)?;
-    ask_each(&api.writer, dids, Input::Remove).await?;
+    ask_each(&api.means.writer, dids, Input::Remove).await?;
     Ok(())
 }
 
@@ -52,9 +53,9 @@ pub(super) async fn resync(State(api): State<Api>, headers: HeaderMap, body: Byt
     let Refetch { wanted, all, reemit } = read(&headers, &body)?;
     let input = if reemit { Input::Reemit } else { Input::Resync };
     let dids = dids(wanted)?;
-    let mut count = ask_each(&api.writer, dids, input).await?;
+    let mut count = ask_each(&api.means.writer, dids, input).await?;
     if all {
-        count += every_repo(&api.store, &api.writer, input).await?;
+        count += every_repo(&api.means.store, &api.means.writer, input).await?;
     }
     Ok(Json(json!({"repos": count})))
 }

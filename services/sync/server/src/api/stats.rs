@@ -22,7 +22,7 @@ pub(super) async fn records(State(api): State<Api>) -> Result<Json<Value>, Refus
 /// Events that are not settled.
 pub(super) async fn outbox(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
     let stopping = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
-    let stats = api.channel.stats().await.ok_or_else(stopping)?;
+    let stats = api.means.channel.stats().await.ok_or_else(stopping)?;
     Ok(Json(json!({"outbox_buffer": stats.unsettled})))
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn buffered(State(api): State<Api>) -> Result<Json<Value>, Refu
 
 /// Named consumers, and how far each is behind.
 pub(super) async fn consumers(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
-    let all = api.consumers.list().await?;
+    let all = api.means.consumers.list().await?;
     let shown = |standing: &Standing| {
         json!({
             "name": standing.name.as_str(),
@@ -45,4 +45,10 @@ pub(super) async fn consumers(State(api): State<Api>) -> Result<Json<Value>, Ref
         })
     };
     Ok(Json(json!({"consumers": all.iter().map(shown).collect::<Vec<_>>()})))
+}
+
+/// How far the firehose and the list of repos were read.
+pub(super) async fn cursors(State(api): State<Api>) -> Json<Value> {
+    let cursors = &api.means.cursors;
+    Json(json!({"firehose": cursors.firehose(), "list_repos": cursors.list()}))
 }

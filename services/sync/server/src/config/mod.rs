@@ -2,7 +2,7 @@
 
 mod value;
 
-pub use value::{Account, Collection, DatabaseFile, Relays, WebUrl};
+pub use value::{Account, Collection, DatabaseFile, NameHost, Relays, WebUrl};
 
 use nexus_config::{Bind, Bounded, Secret, Size, Span, Switch, choice, section};
 use nexus_sync::event;
@@ -72,6 +72,9 @@ section! {
         pub readers: Bounded<1, 256> = Bounded::of(4),
         /// Whether servers of accounts may be on private networks.
         pub private_networks: PrivateNetworks = PrivateNetworks::Auto,
+        /// Where handles and `did:web` names are asked for instead of in the DNS, each as `SUFFIX=URL`: for networks
+        /// that have no names of their own.
+        pub name_hosts: Vec<NameHost> = Vec::new(),
         /// Delivery by webhook.
         pub webhook: WebhookSettings = WebhookSettings::default(),
         /// How long events stay after they are settled, to be read again by named consumers.

@@ -123,6 +123,38 @@ impl fmt::Display for WebUrl {
     }
 }
 
+/// A base URL at which names that end in a text are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Derived)]
+#[serde(try_from = "String", into = "String")]
+pub struct NameHost {
+    suffix: String,
+    url: WebUrl,
+}
+
+textual!(NameHost, "SUFFIX=URL", ".test=http://127.0.0.1:2583");
+
+impl NameHost {
+    /// The end of the names, and the base URL without a slash at the end.
+    pub fn parts(&self) -> (String, String) {
+        (self.suffix.clone(), self.url.to_string())
+    }
+}
+
+impl TryFrom<String> for NameHost {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (suffix, url) = text.split_once('=').ok_or("it has the form SUFFIX=URL")?;
+        Ok(Self { suffix: suffix.trim().to_owned(), url: url.to_owned().try_into()? })
+    }
+}
+
+impl fmt::Display for NameHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.suffix, self.url)
+    }
+}
+
 /// Relays: one, or several as a list or between commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relays(Vec<WebUrl>);

@@ -89,6 +89,16 @@ async fn numbers_and_refusals_have_the_originals_shape() {
 }
 
 #[tokio::test]
+async fn documents_and_cursors_have_the_originals_shapes() {
+    let service = Service::start_with(Delivery::Channel).await;
+    assert_eq!(get(&service, "/stats/cursors").await.1, json!({"firehose": 0, "list_repos": ""}));
+    let refused = (StatusCode::BAD_REQUEST, json!({"message": "improperly formatted DID"}));
+    assert_eq!(get(&service, "/resolve/ada").await, refused);
+    let away = (StatusCode::INTERNAL_SERVER_ERROR, json!({"message": "failed to resolve DID"}));
+    assert_eq!(get(&service, "/resolve/did%3Aplc%3Aewvi7nxzyoun6zhxrhs64oiz").await, away);
+}
+
+#[tokio::test]
 async fn with_a_webhook_there_is_no_channel() {
     let service = Service::start_with(Delivery::Webhook).await;
     let refused = json!({"message": "websocket not available in webhook mode"});

@@ -2,6 +2,7 @@
 
 use nexus_atproto::Did;
 use nexus_delivery::channel::{Config, Driver, Handle, Settlement};
+use nexus_http::Readiness;
 use nexus_journal::Head;
 use nexus_model::{Seq, Timestamp};
 use nexus_runtime::{CancellationToken, Clock};
@@ -9,11 +10,13 @@ use nexus_sync::effects::Effects;
 use nexus_sync::event::{Event, Kind};
 use nexus_sync::rules::Rules;
 use nexus_sync::store::{Memory, Store};
-use nexus_sync_server::api::{Api, Delivery, Health, Password};
+use nexus_sync_server::api::{Api, Delivery, Health, Means, Password};
 use nexus_sync_server::consumers::{Consumers, Desk, DeskParts};
+use nexus_sync_server::source::{self, Room, Sources};
 use nexus_sync_server::{SyncOutbox, WriterHandle, start};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(crate) struct Service {
@@ -28,6 +31,22 @@ pub(crate) struct Service {
 }
 
 pub(crate) const ACKNOWLEDGED: Settlement = Settlement::Acknowledged { retry_millis: None };
+
+/// Sources that are never started: a directory that is away, and no relay.
+fn sources(store: &Arc<dyn Store>, writer: &WriterHandle) -> Sources {
+    let folder = std::env::temp_dir();
+    let parts = source::Parts {
+        settings: source::Settings::new(Vec::new(), "http://127.0.0.1:9", folder, "nexus/test"),
+        rules: Arc::new(Rules::default()),
+        store: Arc::clone(store),
+        writer: writer.clone(),
+        clock: Clock::system(),
+        random: Arc::new(|_| 0),
+        readiness: Readiness::default(),
+        room: watch::channel(Room::Open).1,
+    };
+    Sources::new(parts).unwrap()
+}
 
 impl Service {
     pub(crate) async fn start(password: Password, settlement: Settlement) -> Self {
@@ -66,15 +85,17 @@ impl Service {
             ran.unwrap();
             served.unwrap();
         });
-        let api = Api {
+        let sources = sources(&store, &writer);
+        let means = Means {
             store: Arc::clone(&store),
             writer: writer.clone(),
             channel: channel.clone(),
             consumers: consumers.clone(),
-            password,
-            delivery,
+            identities: sources.identities(),
+            cursors: sources.cursors(),
+            added: Arc::default(),
         };
-        let router = api.router();
+        let router = Api { means, password, delivery }.router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
