@@ -161,6 +161,20 @@ impl Identities {
         }
     }
 
+    /// Tells the name of a repo that doesn't know it, though it was looked up: one that was given up and is tracked again.
+    /// `None` if the service stops.
+    pub(super) async fn tell(&self, did: &Did) -> Option<()> {
+        let (store, account) = (Arc::clone(&self.0.store), did.clone());
+        let read = tokio::task::spawn_blocking(move || Ok((store.repo(&account)?, store.identity(&account)?)));
+        let read = read.await.ok()?.map_err(|error: store::Error| self.0.alarm.raise(error)).ok()?;
+        if let (Some(repo), Some(identity)) = read
+            && repo.name == Name::Unknown
+        {
+            self.0.writer.ask(vec![Input::Identity(Box::new(identity))]).await.ok()?;
+        }
+        Some(())
+    }
+
     fn begin(&self, did: Did, need: Need, since: Timestamp) -> LookUp {
         let inner = Arc::clone(&self.0);
         let task = tokio::spawn(async move {

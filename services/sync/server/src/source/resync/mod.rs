@@ -190,6 +190,7 @@ impl Worker {
         let fetch = self.fetcher.fetch(pds, did, self.clock.now().millis());
         let (named, fetched) = tokio::join!(name, fetch);
         named.ok_or(Ended::Quietly)?;
+        self.identities.tell(did).await.ok_or(Ended::Quietly)?;
         let fetched = fetched.map_err(|no_repo| self.without_repo(no_repo))?;
         if let Some(pause) = fetched.pause {
             self.servers.at(pds).pause(pause);
