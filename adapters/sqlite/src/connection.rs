@@ -45,6 +45,9 @@ const STATEMENTS: usize = 128;
 const CHECKPOINT_PAGES: u32 = 4000;
 const WAL_BYTES: u32 = 32 * 1024 * 1024;
 
+/// How much of a file readers map into memory, instead of copying its pages into a cache of their own.
+const MAPPED_BYTES: i64 = 2 << 30;
+
 /// Opens the one connection that writes, and makes the file if there is none. Deleted content is overwritten.
 pub(crate) fn open_writer(path: &Path, options: &Options) -> Result<Connection> {
     let connection = Connection::open(path)?;
@@ -66,6 +69,7 @@ pub(crate) fn open_reader(path: &Path, options: &Options) -> Result<Connection> 
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     configure(&connection, options, options.cache_kib / 8)?;
+    connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
     Ok(connection)
 }
 

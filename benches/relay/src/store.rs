@@ -53,12 +53,9 @@ pub(crate) async fn run(seed: u64, options: &Options) -> Result<(), Failure> {
         ingest(&store, &prepared, options).await?;
         if part == 9 {
             duplicates(&store, &prepared, options).await?;
+            ask(&store, seed, &prepared, options).await?;
         }
     }
-    let compacted = Instant::now();
-    store.compact().map_err(Failure::store)?;
-    println!("index settled in {:.2} s", compacted.elapsed().as_secs_f64());
-    ask(&store, seed, options).await?;
     sizes(&options.path)
 }
 
@@ -69,13 +66,14 @@ fn open(path: &Path) -> Result<SqliteStorage, Failure> {
 /// Stores what is new.
 async fn ingest(store: &Arc<SqliteStorage>, prepared: &[Prepared], options: &Options) -> Result<(), Failure> {
     let events = parse(prepared);
-    let started = Instant::now();
+    let (started, worked) = (Instant::now(), processor_time());
     let latencies = store_all(store, events, options).await?;
-    let elapsed = started.elapsed();
+    let (elapsed, worked) = (started.elapsed(), processor_time().saturating_sub(worked));
     let last = store.last_seq().await.map_err(Failure::store)?;
     println!(
-        "ingest: {:.0} events/s durable, batch {}, at {last}",
+        "ingest: {:.0} events/s durable, {:.0} µs of processor time each, batch {}, at {last}",
         rate(prepared.len(), elapsed),
+        worked.as_secs_f64() * 1e6 / prepared.len() as f64,
         Sample::new(latencies)
     );
     Ok(())
@@ -133,14 +131,17 @@ async fn store_all(
 }
 
 /// Asks each shape of question, one after the other.
-async fn ask(store: &SqliteStorage, seed: u64, options: &Options) -> Result<(), Failure> {
-    let some = events::part(seed, options.events, 0..options.events.min(10_000));
+async fn ask(store: &SqliteStorage, seed: u64, stored: &[Prepared], options: &Options) -> Result<(), Failure> {
+    let settled = Instant::now();
+    store.compact().map_err(Failure::store)?;
+    println!("index settled in {:.2} s", settled.elapsed().as_secs_f64());
     let mut dice = Rng::with_seed(seed.wrapping_add(99));
     let scope = Scope { viewer: Viewer::Client(Vec::new()), ..Scope::operator() };
     for shape in Shape::ALL {
+        let texts: Vec<String> = (0..options.samples).map(|_| shape.filter(seed, stored, &mut dice)).collect();
         let (mut times, mut rows) = (Vec::with_capacity(options.samples), 0);
-        for _ in 0..options.samples {
-            let filter = Filter::parse(&shape.filter(seed, &some, &mut dice)).map_err(Failure::store)?;
+        for text in &texts {
+            let filter = Filter::parse(text).map_err(Failure::store)?;
             let filter = filter.clone().with_limit(filter.limit().unwrap_or(500));
             let started = Instant::now();
             let page = store.query(&[filter], &scope).await.map_err(Failure::store)?;
@@ -162,6 +163,14 @@ async fn count(store: &SqliteStorage, scope: &Scope) -> Result<(), Failure> {
     let ids = store.ids(&Filter::new(), 100_000, scope).await.map_err(Failure::store)?;
     println!("ids of {}: {:.1} ms", ids.len(), started.elapsed().as_secs_f64() * 1_000.0);
     Ok(())
+}
+
+/// What this process has worked since it began, in hundredths of a second. Zero where there is no `/proc`.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 fn sizes(path: &Path) -> Result<(), Failure> {

@@ -115,7 +115,8 @@ impl StorageAdapter for SqliteStorage {
         let places = self.ask(move |_, index| expired(index, now, max)).await?;
         let is_over = move |expires_at: Option<Seconds>, _: &_| expires_at.is_some_and(|end| end <= now);
         let removed = self.remove(places, RemovalReason::Expired, is_over).await?;
-        self.queue.write(1, move |writer| writer.forget_gone(max)).await?;
+        let purged = self.core.index.take_purged(max);
+        self.queue.write(1, move |writer| writer.forget_gone(&purged)).await?;
         Ok(removed)
     }
 

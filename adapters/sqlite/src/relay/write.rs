@@ -19,6 +19,7 @@ use nexus_relay::{
     market::{Job, Tally},
     ports::{Entry, Outcome, RemovalReason, StoredEvent},
 };
+use roaring::RoaringTreemap;
 use rusqlite::{Connection, Params};
 use std::sync::Arc;
 
@@ -73,12 +74,9 @@ impl Writer<'_> {
         Ok(removed)
     }
 
-    /// Forgets at most `max` removed events of which the index has no entries left.
-    pub(super) fn forget_gone(&mut self, max: usize) -> Result<()> {
-        let mut statement = self.connection.prepare_cached("SELECT event FROM gone")?;
-        let gone = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
-        let purged = gone.iter().filter(|event| !self.index.is_dead(event.unsigned_abs())).take(max);
-        purged.into_iter().try_for_each(|event| self.run("DELETE FROM gone WHERE event = ?", (event,)))
+    /// Forgets removed events of which the index has no entries left.
+    pub(super) fn forget_gone(&mut self, purged: &RoaringTreemap) -> Result<()> {
+        purged.iter().try_for_each(|event| self.run("DELETE FROM gone WHERE event = ?", (number(event),)))
     }
 
     fn apply(&mut self, effects: Effects) -> Result<()> {

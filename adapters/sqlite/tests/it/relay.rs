@@ -255,3 +255,28 @@ fn the_journal_is_the_same_from_memory_and_from_the_file() {
     assert_eq!(fresh, again);
     assert_eq!(fresh[1].len(), 7);
 }
+
+/// The list of removed events is kept until the index has dropped their entries, and no longer.
+#[test]
+fn removed_events_are_forgotten_once_the_index_has_dropped_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open_at(folder.path(), Recent { flush: 4, max: 64 });
+    for at in 1..60 {
+        store(&storage, event(10_002, at, &[], ""));
+    }
+    let gone = |storage: &SqliteStorage| {
+        let count = |connection: &rusqlite::Connection| {
+            Ok::<i64, nexus_sqlite::Error>(connection.query_row("SELECT count(*) FROM gone", [], |row| row.get(0))?)
+        };
+        storage.database().read(count).unwrap()
+    };
+    assert_eq!(gone(&storage), 58);
+    storage.compact().unwrap();
+    now(storage.sweep_expired(Seconds::new(0), 1_000)).unwrap();
+    let left = gone(&storage);
+    assert!(left < 58, "{left}");
+    drop(storage);
+    let storage = open_at(folder.path(), Recent { flush: 4, max: 64 });
+    assert_eq!(now(storage.count(&[Filter::new()], 9, None, &Scope::operator())).unwrap().count, 1);
+    assert_eq!(storage.check().unwrap(), Vec::<String>::new());
+}

@@ -11,6 +11,9 @@ const MAX_LISTS: usize = 2_000;
 /// How many lists of a plan are measured; the others are taken to be like them.
 const SAMPLES: usize = 8;
 
+/// How many lists are so few that looking at them costs less than comparing plans.
+const FEW: usize = 4;
+
 /// What work costs, in nanoseconds: to find the place in a list, to look at an entry, to read an event.
 const SEEK: u64 = 8_000;
 const ENTRY: u64 = 50;
@@ -67,12 +70,20 @@ pub fn plan<'a>(filter: &'a Filter, statistics: &impl Statistics) -> Option<Plan
     if plans.len() <= 1 {
         return plans.pop();
     }
+    if let Some(exact) = plans.iter().position(is_short) {
+        return Some(plans.swap_remove(exact));
+    }
     let all = statistics.len(Term::Everything, filter).max(1);
     let sizes: Vec<u64> = plans.iter().map(|plan| size(plan, filter, statistics)).collect();
     let matches = expected_matches(&plans, &sizes, all);
     let costs = plans.iter().zip(sizes).map(|(plan, size)| cost(plan, filter, size, matches));
     let best = costs.enumerate().min_by_key(|(_, cost)| *cost)?.0;
     Some(plans.swap_remove(best))
+}
+
+/// True if a plan finds little but what matches, on so few lists that no other needs to be measured.
+fn is_short(plan: &Plan<'_>) -> bool {
+    plan.lists.len() <= FEW && plan.rest == Rest::Matches && plan.kinds.is_none() && plan.authors.is_none()
 }
 
 /// Every plan that answers `filter`.

@@ -115,7 +115,7 @@ fn what_clients_ask_takes_the_shortest_way() {
     assert_eq!(taken(&authors(1, r#","kinds":[1],"limit":20"#)), "1 × AuthorKind");
     assert_eq!(taken(&authors(1, r#","limit":20"#)), "1 × Author");
     assert_eq!(taken(&format!(r##"{{"#e":[{}],"limit":100}}"##, keys(1))), "1 × Tag");
-    assert_eq!(taken(&format!(r##"{{"#p":[{}],"kinds":[1,7],"limit":20}}"##, keys(1))), "1 × Tag");
+    assert_eq!(taken(&format!(r##"{{"#p":[{}],"kinds":[1,7],"limit":20}}"##, keys(1))), "2 × TagKind");
     // Of what is often named, only the right kinds are looked at.
     assert_eq!(taken(r##"{"#t":["popular"],"kinds":[1059],"limit":20}"##), "1 × TagKind");
     assert_eq!(taken(r#"{"kinds":[1],"limit":50}"#), "1 × Kind");

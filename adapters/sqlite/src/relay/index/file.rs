@@ -94,24 +94,59 @@ impl FileRun {
         self.ids.may_have(key)
     }
 
-    /// Puts entries from the first on that isn't below `bound` into `into`, to the end of some block, and gives
-    /// the index of the first. `bound` is the first entry that its key and age can have.
-    pub(super) fn find(&self, bound: &Entry, into: &mut Vec<Entry>) -> Result<usize> {
-        let block = self.block_before(bound);
-        self.read(block * BLOCK, BLOCK, into)?;
-        let skipped = into.partition_point(|entry| entry < bound);
-        let index = block * BLOCK + skipped;
-        if skipped == into.len() {
-            self.read(index, BLOCK, into)?;
-        } else {
-            into.drain(..skipped);
+    /// Puts entries into `into`, from the first on that isn't below `bound` and while they are `wanted`, to the end
+    /// of some block at most. Gives the index of the first that was not looked at, or `None` if one wasn't wanted or
+    /// there are no more. `bound` is the first entry that its key and age can have.
+    pub(super) fn find(
+        &self,
+        bound: &Entry,
+        wanted: impl Fn(&Entry) -> bool,
+        into: &mut Vec<Entry>,
+    ) -> Result<Option<usize>> {
+        let mut block = self.block_before(bound);
+        into.clear();
+        loop {
+            let mut bytes = [0; BLOCK * ENTRY_BYTES];
+            let entries = self.read_block(block, &mut bytes)?;
+            let start = entries.partition_point(|bytes| Entry::from_bytes(bytes) < *bound);
+            into.extend(entries[start..].iter().map(Entry::from_bytes).take_while(&wanted));
+            let next = block * BLOCK + entries.len();
+            if start + into.len() < entries.len() || next >= self.len {
+                return Ok(None);
+            }
+            if start < entries.len() {
+                return Ok(Some(next));
+            }
+            block += 1;
         }
-        Ok(index)
     }
 
-    /// About how many entries lie between two bounds: exact to a block.
-    pub(super) fn distance(&self, from: &Entry, to: &Entry) -> usize {
-        (self.block_before(to) - self.block_before(from).min(self.block_before(to))) * BLOCK
+    /// How many entries lie between two bounds, about if they are many.
+    pub(super) fn distance(&self, from: &Entry, to: &Entry) -> Result<usize> {
+        let (first, last) = (self.block_before(from), self.block_before(to));
+        if last > first + 1 {
+            return Ok((last - first) * BLOCK);
+        }
+        Ok(self.place(to, last)?.saturating_sub(self.place(from, first)?))
+    }
+
+    /// The index of the first entry that isn't below `bound`, which is in `block` or begins the next one.
+    fn place(&self, bound: &Entry, block: usize) -> Result<usize> {
+        let mut bytes = [0; BLOCK * ENTRY_BYTES];
+        let entries = self.read_block(block, &mut bytes)?;
+        Ok(block * BLOCK + entries.partition_point(|bytes| Entry::from_bytes(bytes) < *bound))
+    }
+
+    fn read_block<'a>(
+        &self,
+        block: usize,
+        bytes: &'a mut [u8; BLOCK * ENTRY_BYTES],
+    ) -> Result<&'a [[u8; ENTRY_BYTES]]> {
+        let count = self.len.saturating_sub(block * BLOCK).min(BLOCK);
+        let at = HEADER_BYTES + (block * BLOCK * ENTRY_BYTES) as u64;
+        let bytes = &mut bytes[..count * ENTRY_BYTES];
+        self.file.read_exact_at(bytes, at).map_err(Error::file(&self.path))?;
+        Ok(bytes.as_chunks::<ENTRY_BYTES>().0)
     }
 
     /// Puts at most `count` entries from `index` on into `into`, which is cleared before.

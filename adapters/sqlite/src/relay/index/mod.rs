@@ -75,6 +75,8 @@ struct State {
     /// Whether the two threads have something to do.
     flushing: Duty,
     merging: Duty,
+    /// Removed events that have no entries left, and that nobody was told of.
+    purged: RoaringTreemap,
     /// Why the last attempt to write a file failed.
     failure: Option<Arc<Error>>,
     is_closing: bool,
@@ -101,6 +103,7 @@ impl Index {
             frozen: last,
             flushing: Duty::Idle,
             merging: Duty::Idle,
+            purged: RoaringTreemap::new(),
             failure: None,
             is_closing: false,
             flush_all: false,
@@ -186,6 +189,14 @@ impl Index {
         self.snapshot().dead.clone()
     }
 
+    /// At most `max` removed events that have no entries left. Each is told once.
+    pub(super) fn take_purged(&self, max: usize) -> RoaringTreemap {
+        let mut state = self.state();
+        let taken: RoaringTreemap = state.purged.iter().take(max).collect();
+        state.purged -= &taken;
+        taken
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Changes are made on a copy of the snapshot and put in its place at once.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -214,12 +225,13 @@ impl State {
 
     /// Puts `new` in the place of `old`, which stand side by side. `applied` has no entries left there.
     fn replace(&mut self, old: &[Arc<Run>], new: Arc<Run>, applied: &RoaringTreemap) {
+        let mut gone = applied.clone();
+        gone.remove_range(..new.first);
+        gone.remove_range(new.last + 1..);
+        self.purged |= &gone;
         self.change(|snapshot| {
             let start = snapshot.runs.iter().position(|run| Arc::ptr_eq(run, &old[0]));
             let start = start.expect("runs stay where they are while they are merged");
-            let mut gone = applied.clone();
-            gone.remove_range(..new.first);
-            gone.remove_range(new.last + 1..);
             snapshot.runs.splice(start..start + old.len(), [new]);
             if !gone.is_empty() {
                 *Arc::make_mut(&mut snapshot.dead) -= gone;

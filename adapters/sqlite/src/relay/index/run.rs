@@ -79,15 +79,14 @@ impl Run {
     /// Puts the first entries of `stretch` into `into`. Gives the index from which on more follow, if any.
     pub(super) fn find(&self, stretch: &Stretch, into: &mut Vec<Entry>) -> Result<Option<usize>> {
         let bound = stretch.first();
-        let index = match &self.body {
+        match &self.body {
             Body::Memory(entries) => {
                 let index = entries.partition_point(|entry| *entry < bound);
                 copy(&entries[index..], BLOCK, into);
-                index
+                Ok(self.cut(index, stretch, into))
             }
-            Body::File(file) => file.find(&bound, into)?,
-        };
-        Ok(self.cut(index, stretch, into))
+            Body::File(file) => file.find(&bound, |entry| !stretch.is_over_at(entry), into),
+        }
     }
 
     /// Puts the entries of `stretch` from `index` on into `into`. Gives the index from which on more follow.
@@ -107,13 +106,13 @@ impl Run {
         }
     }
 
-    /// About how many entries `stretch` has here; in files exact to a block.
-    pub(super) fn estimate(&self, stretch: &Stretch) -> usize {
+    /// How many entries `stretch` has here, about if they are many.
+    pub(super) fn estimate(&self, stretch: &Stretch) -> Result<usize> {
         let (from, to) = (stretch.first(), Entry::first_of(stretch.key, stretch.to.saturating_add(1)));
         match &self.body {
             Body::Memory(entries) => {
                 let start = entries.partition_point(|entry| *entry < from);
-                entries[start..].partition_point(|entry| *entry < to)
+                Ok(entries[start..].partition_point(|entry| *entry < to))
             }
             Body::File(file) => file.distance(&from, &to),
         }
