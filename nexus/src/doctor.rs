@@ -11,6 +11,7 @@ use nexus_pubky::PubkyId;
 use nexus_runtime::raise_descriptor_limit;
 use nexus_social_server::{
     config::HomeserverAt,
+    keyed::Keyed,
     source::{Directory as _, PkarrDirectory},
 };
 use nexus_sqlite::social::SocialStore;
@@ -48,6 +49,7 @@ pub(crate) fn run(settings: &Settings) -> Outcome {
     let (running, data) = data_directory(&settings.server.data_dir);
     findings.extend(data);
     findings.extend(schema(settings));
+    findings.extend(key(settings));
     if running == Running::No {
         findings.extend(runtime.block_on(listeners(settings)));
     }
@@ -142,6 +144,21 @@ fn schema(settings: &Settings) -> Option<Finding> {
         Err(error) => Finding::Broken {
             what: format!("{shown}: {}", told(&error)),
             fix: "use the program that wrote it, or bring back a backup".to_owned(),
+        },
+    })
+}
+
+/// The key by which the API is reached, if it is to be.
+fn key(settings: &Settings) -> Option<Finding> {
+    settings.social.keyed.bind?;
+    let file = settings.key_file();
+    Some(match Keyed::stored(&file) {
+        Ok(Some(key)) => Finding::Fine(format!("the API is reached as https://{key}")),
+        Ok(None) => Finding::Fine(format!("{} does not exist yet: the first start makes a key", file.display())),
+        Err(error) => Finding::Broken {
+            what: error.to_string(),
+            fix: "bring back the file; a new key, which the start makes when there is no file, is a new name"
+                .to_owned(),
         },
     })
 }

@@ -36,6 +36,8 @@ async fn the_same_api_is_served_by_key_and_the_key_stays() {
     let program = start(directory.path(), port);
     let own = pair(directory.path());
     assert_eq!(ask(&own, port, "/v0/stream/posts").await.unwrap(), program.get("/v0/stream/posts").await.1);
+    let told = run(directory.path(), ["doctor", "--homeserver", "[]", "--set", "social.keyed.bind=127.0.0.1:0"]);
+    assert!(printed(&told).contains(&format!("https://{}", own.to_z32())), "{}", printed(&told));
     assert!(ask(&Keypair::random(), port, "/v0/info").await.is_err(), "another key is not this server's");
     program.stop();
     let again = start(directory.path(), port);
@@ -52,6 +54,9 @@ fn a_file_that_is_no_key_stops_the_start() {
     let output = run(directory.path(), arguments);
     assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
     assert!(printed(&output).contains("64 hexadecimal digits"), "{}", printed(&output));
+    let told = run(directory.path(), ["doctor"].iter().chain(&arguments));
+    assert_eq!(told.status.code(), Some(1));
+    assert!(printed(&told).contains("64 hexadecimal digits"), "{}", printed(&told));
 }
 
 #[test]

@@ -41,6 +41,14 @@ impl Keyed {
         Ok(Some(Self { pair, bind, settings: settings.clone(), directory, clock }))
     }
 
+    /// The public key whose secret is in the file; `None` if there is no file. Makes none.
+    ///
+    /// # Errors
+    /// If the file can't be read, or holds no key.
+    pub fn stored(file: &Path) -> io::Result<Option<String>> {
+        Ok(secret::read_file(file)?.map(|pair| pair.to_z32()))
+    }
+
     /// Where it is to listen.
     pub const fn bind(&self) -> Bind {
         self.bind

@@ -14,9 +14,17 @@ use std::{
 /// # Errors
 /// If the file can't be read or written, or holds no key.
 pub(super) fn read_or_make(file: &Path) -> io::Result<Keypair> {
+    read_file(file)?.map_or_else(|| make(file), Ok)
+}
+
+/// The key in the file, if there is a file.
+///
+/// # Errors
+/// If the file can't be read, or holds no key.
+pub(super) fn read_file(file: &Path) -> io::Result<Option<Keypair>> {
     match fs::read_to_string(file) {
-        Ok(text) => read(&text).ok_or_else(|| damaged(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(file),
+        Ok(text) => read(&text).map(Some).ok_or_else(|| damaged(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(named(file, &error)),
     }
 }
@@ -59,6 +67,7 @@ mod tests {
     fn a_key_is_made_once_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deep/secret");
+        assert!(read_file(&file).unwrap().is_none() && !file.exists(), "reading makes none");
         let made = read_or_make(&file).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(read_or_make(&file).unwrap().to_z32(), made.to_z32());
