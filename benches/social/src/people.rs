@@ -99,7 +99,7 @@ pub(crate) fn searches(table: &mut Table, graph: &Graph) {
         label.chars().take(2).collect::<String>()
     };
     let key = |dice: &mut Dice| graph.user(dice).as_str()[..3].to_owned();
-    table.row("users by name", Target::Page, letters, |prefix| index.users_by_name(prefix, TEN).len());
+    table.row("users by name", Target::Page, letters, |prefix| index.users_by_name(prefix, TEN, None).len());
     table.row("users by key", Target::Page, key, |prefix| index.users_by_id(prefix, TEN).len());
     table.row("labels by prefix", Target::Page, letters, |prefix| index.labels(prefix, TEN).len());
     for count in [1, 3] {

@@ -106,8 +106,9 @@ pub trait Read {
     /// A resource as streams show it.
     fn resource_view(&self, id: &ResourceId, viewer: Option<&PubkyId>) -> Option<ResourceView>;
 
-    /// Users whose name begins with `prefix`, whatever its case, by lower-case name and id.
-    fn users_by_name(&self, prefix: &str, page: Page) -> Vec<PubkyId>;
+    /// Users whose name begins with `prefix`, whatever its case, by lower-case name and id; without those whom
+    /// `muted_by` mutes.
+    fn users_by_name(&self, prefix: &str, page: Page, muted_by: Option<PubkyId>) -> Vec<PubkyId>;
     /// Users whose key begins with `prefix`, by key.
     fn users_by_id(&self, prefix: &str, page: Page) -> Vec<PubkyId>;
     /// Users whose profile carries any of the labels, most taggers first.

@@ -144,11 +144,13 @@ impl Index {
         authors.filter(|author| crowd.admits(*author) && seen.insert(*author)).take(score::UNPAGED).collect()
     }
 
-    pub(super) fn named(&self, prefix: &str, page: Page) -> Vec<PubkyId> {
-        let prefix = prefix.to_lowercase();
+    pub(super) fn named(&self, prefix: &str, page: Page, muted_by: Option<PubkyId>) -> Vec<PubkyId> {
+        let (prefix, mutes) = (prefix.to_lowercase(), self.mutes_of(muted_by));
+        let is_muted =
+            |id: &PubkyId| mutes.zip(self.columns.user(id)).is_some_and(|(mutes, user)| mutes.contains(user));
         let from = self.names.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
         let found = from.take_while(|(name, _)| name.starts_with(&prefix)).flat_map(|(_, ids)| ids);
-        found.skip(page.skip).take(page.limit).copied().collect()
+        found.filter(|id| !is_muted(id)).skip(page.skip).take(page.limit).copied().collect()
     }
 
     pub(super) fn keyed(&self, prefix: &str, page: Page) -> Vec<PubkyId> {

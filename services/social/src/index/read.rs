@@ -150,8 +150,8 @@ impl Read for Index {
         Some(ResourceView { details, tags, taggers_count })
     }
 
-    fn users_by_name(&self, prefix: &str, page: Page) -> Vec<PubkyId> {
-        self.named(prefix, page)
+    fn users_by_name(&self, prefix: &str, page: Page, muted_by: Option<PubkyId>) -> Vec<PubkyId> {
+        self.named(prefix, page, muted_by)
     }
 
     fn users_by_id(&self, prefix: &str, page: Page) -> Vec<PubkyId> {

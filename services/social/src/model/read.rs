@@ -191,8 +191,8 @@ impl Read for Model {
         Some(ResourceView { details: self.resource(id)?, tags, taggers_count })
     }
 
-    fn users_by_name(&self, prefix: &str, page: Page) -> Vec<PubkyId> {
-        paged(self.named(prefix), page)
+    fn users_by_name(&self, prefix: &str, page: Page, muted_by: Option<PubkyId>) -> Vec<PubkyId> {
+        paged(self.named(prefix).into_iter().filter(|id| !self.mutes_as(muted_by, id)), page)
     }
 
     fn users_by_id(&self, prefix: &str, page: Page) -> Vec<PubkyId> {

@@ -315,7 +315,8 @@ impl<'a> Quiz<'a> {
     fn searches(&mut self) {
         let (page, labels, label) = (self.page(), self.some_labels(3), self.label());
         let prefix = ["", "a", "A", "ad", "ä", "bo", "i", "zz"][self.dice.below(8)];
-        self.ask(prefix, |read| read.users_by_name(prefix, page));
+        let muted_by = self.dice.percent(50).then(|| self.user());
+        self.ask((prefix, muted_by), |read| read.users_by_name(prefix, page, muted_by));
         let key = self.user();
         let start = &key.as_str()[..self.dice.below(4)];
         self.ask(start, |read| read.users_by_id(start, page));

@@ -55,7 +55,7 @@ async fn users_by_name(
     At(at): At<NamePath>,
     Part(page): Part<Paged<50, 200>>,
 ) -> Answer<Vec<PubkyId>> {
-    Ok(Json(social.ask(|index| index.users_by_name(&at.prefix.0, page.into()))))
+    Ok(Json(social.ask(|index| index.users_by_name(&at.prefix.0, page.into(), None))))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -9,7 +9,7 @@ use super::{
     error::Answer,
     extract::{Body, Part, Query},
     openapi::{Failures, Invalid},
-    params::{After, Listed, Paged, PubkyIdText, UsernamePrefix, Viewer},
+    params::{After, ExcludeMuted, Listed, Paged, PubkyIdText, UsernamePrefix, Viewer},
 };
 use crate::shared::Shared;
 use axum::{Json, extract::State};
@@ -108,6 +108,10 @@ async fn ids(
 struct UsernameQuery {
     /// Username to search for
     username: UsernamePrefix,
+    /// Leave out users whom the viewer mutes; requires `viewer_id`
+    #[serde(default)]
+    #[param(value_type = bool)]
+    exclude_muted: ExcludeMuted,
 }
 
 /// Stream of user from username search result
@@ -122,9 +126,9 @@ async fn by_username(
     Query(viewer): Query<Viewer>,
     Part(page): Part<Paged<20, 20>>,
 ) -> Answer<Vec<UserView>> {
-    let viewer = viewer.viewer_id.as_ref();
-    let prefix = &query.username.0;
-    Ok(Json(social.ask(|index| views(index, &index.users_by_name(prefix, page.into()), viewer, None))))
+    let muted_by = query.exclude_muted.by(viewer.viewer_id)?;
+    let (viewer, prefix) = (viewer.viewer_id.as_ref(), &query.username.0);
+    Ok(Json(social.ask(|index| views(index, &index.users_by_name(prefix, page.into(), muted_by), viewer, None))))
 }
 
 #[derive(Deserialize, ToSchema)]

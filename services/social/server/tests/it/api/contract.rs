@@ -158,6 +158,7 @@ const MEANT: &[(&str, &str)] = &[
     ("+ get /v0/search/posts/by_tag/{tag} ?cursor", "beyond upstream: cursors for equal scores"),
     ("+ get /v0/stream/users ?exclude_muted", "beyond upstream: mutes count"),
     ("+ get /v0/stream/users/ids ?exclude_muted", "beyond upstream: mutes count"),
+    ("+ get /v0/stream/users/username ?exclude_muted", "beyond upstream: mutes count"),
     ("+ get /v0/search/posts/by_tag/{tag} ?exclude_muted", "beyond upstream: mutes count"),
     ("+ get /v0/search/posts/by_tag/{tag} ?viewer_id", "beyond upstream: whose mutes count"),
     ("+ get /v0/stream/posts ?cursor", "beyond upstream: cursors for equal scores"),

@@ -150,6 +150,10 @@ async fn users_are_streamed_by_name() {
     let views = app.json(&format!("/v0/stream/users/username?username=AN&viewer_id={}", user(2))).await;
     assert_eq!(views.as_array().unwrap().len(), 2);
     assert_eq!(views[0]["relationship"], json!({"following": true, "followed_by": false}));
+    let muting = World::default().user(0, "Ann").user(1, "anton").user(2, "Bert").mute(2, 0).start();
+    let path = format!("/v0/stream/users/username?username=an&limit=1&viewer_id={}", user(2));
+    assert_eq!(muting.json(&path).await[0]["details"]["name"], "Ann");
+    assert_eq!(muting.json(&format!("{path}&exclude_muted=true")).await[0]["details"]["name"], "anton");
     let q = "Invalid input: Failed to deserialize query string";
     app.refuses("/v0/stream/users/username", 400, &format!("{q}: missing field `username`")).await;
     let empty = format!("{q}: username: Invalid input: Username cannot be empty");
