@@ -2,6 +2,8 @@
 //!
 //! What they share: the program under test as a process, asked over HTTP alone. Nothing of Nexus is linked.
 
+pub mod packages;
+
 use std::{
     env,
     io::{self, BufRead as _, BufReader},
