@@ -50,12 +50,12 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         self.session_of(asker).scope(&self.settings, self.runtime.now())
     }
 
-    /// The stored events that match `filters`, as a subscription would get them.
+    /// The stored events that match `filters`, as a subscription would get them. Whether the client may ask at all,
+    /// and how often, [`Relay::let_ask`] says before.
     ///
     /// # Errors
     /// The reason for which there is no answer.
     pub async fn query_once(&self, asker: &Asker, filters: Vec<Filter>) -> Result<Page, Reason> {
-        self.let_ask(asker)?;
         let filters = reading::prepare(filters, Purpose::Events, &asker.keys, &self.settings)?;
         let found = self.storage.query(&filters, &self.scope_of(asker)).await;
         found.map_err(|error| self.failed(&error))

@@ -11,6 +11,8 @@ use nexus_nostr::{EventId, Filter, Prefix, Reason, RelayMessage, Seconds, nip::n
 #[derive(Debug)]
 pub(super) struct Negotiation {
     reconciliation: Reconciliation,
+    /// How many events it covers: all of them are held while it lasts.
+    covered: usize,
     moved_at: Seconds,
 }
 
@@ -32,7 +34,8 @@ impl Session {
         }
     }
 
-    /// The events that a negotiation is about, one more than it may cover if there are so many.
+    /// The events that a negotiation is about, one more than it may cover if there are so many. What a client's
+    /// open negotiations cover counts together.
     pub fn negotiate(
         &mut self,
         sub: String,
@@ -42,13 +45,14 @@ impl Session {
         now: Seconds,
     ) -> Vec<Action> {
         let limit = settings.limits.negentropy;
-        if ids.len() > limit {
+        let (covered, open) = (ids.len(), self.negotiations.values().map(|open| open.covered).sum::<usize>());
+        if covered + open > limit {
             let reason = Reason::new(Prefix::Blocked, "this query is too big");
             return vec![send(&RelayMessage::NegErr { sub: &sub, reason, limit: Some(limit) })];
         }
         match Reconciliation::new(ids, settings.limits.negentropy_frame) {
             Ok(reconciliation) => {
-                self.negotiations.insert(sub.clone(), Negotiation { reconciliation, moved_at: now });
+                self.negotiations.insert(sub.clone(), Negotiation { reconciliation, covered, moved_at: now });
                 self.go_on_negotiating(&sub, message, now)
             }
             Err(error) => vec![refuse(&sub, (&error).into())],

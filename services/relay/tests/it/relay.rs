@@ -186,3 +186,26 @@ fn see_each_once(stage: &TestStage, conn: ConnectionId, events: i64) {
     seen.dedup();
     assert_eq!((ended, before, seen.len()), (1, usize::try_from(events).expect("small"), before));
 }
+
+/// The events of a negotiation are held while it lasts, so what all of a client's cover counts together.
+#[test]
+fn many_negotiations_hold_no_more_events_than_one_may() {
+    now(async {
+        let limits = Limits { negentropy: 3, ..Limits::default() };
+        let mut stage = TestStage::new(Settings { limits, ..settings() }).await;
+        stage.connect("ada").await;
+        for number in 0..2 {
+            stage.send("ada", &format!("[\"EVENT\",{}]", note(number).to_json())).await;
+            stage.next("ada").await.expect("an answer");
+        }
+        let mut answers = Vec::new();
+        for (verb, sub) in [("OPEN", "n"), ("OPEN", "m"), ("CLOSE", "n"), ("OPEN", "m")] {
+            let rest = if verb == "OPEN" { r#",{"kinds":[1]},"61""# } else { "" };
+            stage.send("ada", &format!("[\"NEG-{verb}\",\"{sub}\"{rest}]")).await;
+            answers.push(stage.next("ada").await);
+        }
+        let began = |sub: &str| Some(format!("[\"NEG-MSG\",\"{sub}\",\"61\"]"));
+        let refused = Some(r#"["NEG-ERR","m","blocked: this query is too big",3]"#.to_owned());
+        assert_eq!(answers, [began("n"), refused, None, began("m")]);
+    });
+}

@@ -1,6 +1,6 @@
 //! Nostr without a WebSocket: an event by its id, events by filters, and publishing.
 
-use super::{Answer, Market, Refusal, caller::Caller, jobs::events, json, text_answer};
+use super::{Answer, Market, Refusal, caller::Caller, json, text_answer};
 use crate::backend::Backend;
 use axum::extract::{Path, State};
 use nexus_model::Raw;
@@ -31,10 +31,9 @@ pub(super) async fn event<B: Backend>(
     caller: Caller,
 ) -> Answer {
     let id: EventId = id.parse().map_err(|_| Refusal::bad("not an event id"))?;
-    let scope = market.relay.scope_of(&caller.asker);
-    let found = events(&market, Filter::new().with_ids([id]), &scope).await?;
-    let (_, text) = found.into_iter().next().ok_or_else(|| Refusal::not_found("event"))?;
-    Ok(text_answer(text.get().to_owned()))
+    let page = market.relay.query_once(&caller.asker, vec![Filter::new().with_ids([id])]).await?;
+    let found = page.events.first().ok_or_else(|| Refusal::not_found("event"))?;
+    Ok(text_answer(found.json.to_string()))
 }
 
 /// `POST /api/v1/events`

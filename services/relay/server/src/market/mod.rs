@@ -17,6 +17,8 @@ pub use stream::JobFeed;
 use crate::backend::{Backend, RelayOn};
 use axum::{
     Router,
+    extract::Request,
+    middleware::{self, Next},
     response::Response,
     routing::{get, post},
 };
@@ -65,7 +67,20 @@ pub fn router<B: Backend>(relay: Arc<RelayOn<B>>, feed: Arc<JobFeed>) -> Router 
         .route("/api/v1/query", post(bridge::query::<B>))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .layer(cors)
+        .layer(middleware::from_fn(keep_to_the_one_who_asked))
         .with_state(market)
+}
+
+/// An answer to somebody who said who they are may hold what nobody else may see: no cache on the way keeps it.
+async fn keep_to_the_one_who_asked(request: Request, next: Next) -> Response {
+    let is_signed = request.headers().contains_key(header::AUTHORIZATION);
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("authorization"));
+    if is_signed {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    }
+    response
 }
 
 impl<B: Backend> Market<B> {

@@ -278,6 +278,40 @@ async fn what_is_not_for_everybody_is_shown_to_those_it_concerns() {
     }
 }
 
+/// What one was shown who said who they are, a cache between may not show to the next.
+#[tokio::test]
+async fn no_cache_keeps_what_was_shown_to_one_who_signed() {
+    let urls = RelayUrl::parse("wss://relay.example").into_iter().collect();
+    let market = market(Settings { urls, ..Settings::default() }).await;
+    let whisper = sign(1, 4, 0, &[&["p", &key(2).public_key().to_string()]], "?");
+    market.publish(&whisper).await;
+    let path = format!("/api/v1/events/{}", whisper.id);
+    let asked = market.http.get(format!("{}{path}", market.served.url));
+    let shown = asked.header("authorization", vouch(2, "GET", &path, "")).send().await.expect("an answer");
+    assert_eq!(shown.status(), StatusCode::OK);
+    assert_eq!(shown.headers()["cache-control"], "private, no-store");
+    for path in [path.as_str(), "/api/v1/jobs"] {
+        let answer = market.get(path).await;
+        assert!(answer.headers().get_all("vary").iter().any(|name| name == "authorization"), "{path}");
+    }
+}
+
+/// Kinds that only those may ask for who said who they are can't be had by their ids either.
+#[tokio::test]
+async fn an_event_by_its_id_is_asked_for_by_the_rules_of_filters() {
+    let mut settings =
+        Settings { urls: RelayUrl::parse("wss://relay.example").into_iter().collect(), ..Settings::default() };
+    settings.read.auth_kinds = vec![1..=1];
+    let market = market(settings).await;
+    let note = sign(1, 1, 0, &[], "for members");
+    market.publish(&note).await;
+    let path = format!("/api/v1/events/{}", note.id);
+    assert_eq!(market.get(&path).await.status(), StatusCode::UNAUTHORIZED);
+    let asked = market.http.get(format!("{}{path}", market.served.url));
+    let shown = asked.header("authorization", vouch(3, "GET", &path, "")).send().await.expect("an answer");
+    assert_eq!(shown.status(), StatusCode::OK);
+}
+
 #[tokio::test]
 async fn who_asks_too_often_is_told_when_to_come_again() {
     use axum::Extension;
