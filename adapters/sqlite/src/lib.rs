@@ -2,7 +2,8 @@
 //! readers.
 //!
 //! [`Database`] is what every service's store stands on: opening, migrating, groups, readers, backup and checks.
-//! A module for each service knows its tables. Calls block; nothing here belongs on an async thread.
+//! A module for each service knows its tables. Calls block, and don't belong on an async thread; only the relay's
+//! store has threads of its own and futures that wait for them.
 
 mod connection;
 mod database;

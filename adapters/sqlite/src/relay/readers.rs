@@ -221,7 +221,7 @@ impl Core {
             let looked = self.database.read(|connection| {
                 let sql = "SELECT last FROM journal";
                 let last = connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs();
-                let snapshot = self.index.snapshot_at(last);
+                let snapshot = self.index.snapshot_at(last)?;
                 // If something was committed between the two looks, they are taken again.
                 if snapshot.last() == last { look(connection, &snapshot).map(Some) } else { Ok(None) }
             })?;

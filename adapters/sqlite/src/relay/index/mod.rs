@@ -42,6 +42,9 @@ const FILE_RATIO: usize = 2;
 /// How long a thread waits before it tries again what failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the index may take to show what was committed. It takes some microseconds.
+const FOLLOWING: Duration = Duration::from_secs(30);
+
 /// How much of the index is in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Recent {
@@ -116,11 +119,18 @@ impl Index {
         self.state().snapshot.clone()
     }
 
-    /// Waits until the index knows everything up to `seq`.
-    pub(super) fn snapshot_at(&self, seq: u64) -> Arc<Snapshot> {
-        let behind = |state: &mut State| state.snapshot.last < seq && !state.is_closing;
-        let state = self.changed.wait_while(self.state(), behind).unwrap_or_else(PoisonError::into_inner);
-        state.snapshot.clone()
+    /// What the index says once it knows everything up to `seq`, which was committed.
+    ///
+    /// # Errors
+    /// If it doesn't follow: the writer has ended between a commit and showing it.
+    pub(super) fn snapshot_at(&self, seq: u64) -> Result<Arc<Snapshot>> {
+        let is_behind = |state: &mut State| state.snapshot.last < seq && !state.is_closing;
+        let waited = self.changed.wait_timeout_while(self.state(), FOLLOWING, is_behind);
+        let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return Err(Error::Damaged(format!("the index knows {} of {seq} positions", state.snapshot.last)));
+        }
+        Ok(state.snapshot.clone())
     }
 
     /// Shows what was committed: entries of events up to `last`, and events that were removed. Only the store's
