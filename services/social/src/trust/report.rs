@@ -23,9 +23,10 @@ pub fn report(read: &dyn Read, scores: &[(PubkyId, f64)], limit: usize) -> Strin
     text
 }
 
-/// A field that nothing in it can leave.
+/// A field that nothing in it can leave, and that no spreadsheet takes for a formula: strangers chose it.
 fn quoted(field: &str) -> String {
-    format!("\"{}\"", field.replace('"', "\"\""))
+    let mark = if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    format!("\"{mark}{}\"", field.replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -46,5 +47,7 @@ mod tests {
         assert!(lines[1].starts_with(&format!("{},", history.users()[0])), "{text}");
         assert!(lines[1].contains(",2.5e-1,"), "{text}");
         assert_eq!(quoted("a \"b\", c"), "\"a \"\"b\"\", c\"");
+        assert_eq!(quoted("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
+        assert_eq!(quoted("a=b"), "\"a=b\"");
     }
 }
