@@ -117,6 +117,7 @@ impl StorageAdapter for SqliteStorage {
         let removed = self.remove(places, RemovalReason::Expired, is_over).await?;
         let purged = self.core.index.take_purged(max);
         self.queue.write(1, move |writer| writer.forget_gone(&purged)).await?;
+        self.readers.scrub();
         Ok(removed)
     }
 

@@ -127,6 +127,11 @@ impl Readers {
         Ok(readers)
     }
 
+    /// Has removed content cleared from the log soon, which commits do only now and then.
+    pub(super) fn scrub(&self) {
+        self.queue.push(Box::new(Scrub));
+    }
+
     /// Asks, and waits for the answer.
     pub(super) async fn ask<Q: Question<Answer: 'static> + 'static>(
         &self,
@@ -160,6 +165,17 @@ impl Drop for Readers {
 
 fn gone() -> StorageError {
     StorageError::Damaged("the store's readers have ended")
+}
+
+/// Clears removed content from the log, if there is some and no reader needs it.
+struct Scrub;
+
+impl Task for Scrub {
+    fn step(self: Box<Self>, core: &Core) -> Option<Box<dyn Task>> {
+        // What fails now is done by a later one: the database remembers that it is due.
+        let _ = core.database.scrub();
+        None
+    }
 }
 
 /// A question in the queue.

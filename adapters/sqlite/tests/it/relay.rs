@@ -15,7 +15,7 @@ use std::{
     collections::BTreeSet,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -129,6 +129,24 @@ fn deleted_and_vanished_content_leaves_the_file_and_its_log() {
         assert!(!holds(&folder, word), "{word}");
     }
     assert_eq!(now(storage.query_events(&Filter::new())).unwrap().len(), 1);
+}
+
+/// Commits clear the log at most once a second; what they leave goes with the next sweep.
+#[test]
+fn sweeping_clears_the_log_of_what_was_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(&folder);
+    for word in ["firstSecret", "secondSecret"] {
+        let note = event(1, 10, &[], word);
+        store(&storage, note.clone());
+        store(&storage, event(5, 11, &[&["e", &note.id.to_string()]], ""));
+    }
+    let started = Instant::now();
+    while holds(&folder, "firstSecret") || holds(&folder, "secondSecret") {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        now(storage.sweep_expired(Seconds::new(0), 10)).unwrap();
+        std::thread::yield_now();
+    }
 }
 
 /// True if some file of the folder has these bytes.
