@@ -148,6 +148,8 @@ pub struct Driver<O: Outbox> {
     channel: Channel<O::Payload>,
     /// Room for all that may be under way on one connection.
     queue: usize,
+    /// How long what is under way is waited for at the end.
+    drain: Duration,
     commands: mpsc::Receiver<Command<O::Payload>>,
     consumers: HashMap<ConnectionId, mpsc::Sender<(Seq, O::Payload)>>,
 }
@@ -168,11 +170,13 @@ impl<O: Outbox> Driver<O> {
     pub fn new(outbox: O, config: Config, settled: Settled, clock: Clock) -> (Self, Handle<O::Payload>) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let channel = Channel::new(config, settled);
-        let queue = config.window.max.max(1);
-        (Self { outbox, clock, channel, queue, commands, consumers: HashMap::new() }, Handle { commands: sender })
+        let (queue, drain) = (config.window.max.max(1), Duration::from_millis(config.drain_millis));
+        let consumers = HashMap::new();
+        (Self { outbox, clock, channel, queue, drain, commands, consumers }, Handle { commands: sender })
     }
 
-    /// Runs until `stop`, then stores what is settled. Consumers see the end of their events.
+    /// Runs until `stop`, then sends nothing more, waits a while for what is under way, and stores what is settled.
+    /// Consumers see the end of their events.
     ///
     /// # Errors
     /// If what is settled can't be stored at the end.
@@ -195,7 +199,20 @@ impl<O: Outbox> Driver<O> {
                 () = tokio::time::sleep(deadline) => {}
             }
         }
+        // Who doesn't answer in time gets its events again.
+        let _ = tokio::time::timeout(self.drain, self.drained(&mut work)).await;
         self.outbox.store(self.channel.settled().clone()).await
+    }
+
+    /// Waits until nothing is under way, and sends nothing.
+    async fn drained(&mut self, work: &mut Work<O::Payload>) {
+        while self.channel.stats().under_way > 0 {
+            tokio::select! {
+                Some(command) = self.commands.recv() => self.take(command, work),
+                Some(done) = work.next() => self.finish(done),
+                else => return,
+            }
+        }
     }
 
     fn until_deadline(&self) -> Duration {

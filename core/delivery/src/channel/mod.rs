@@ -95,6 +95,9 @@ pub struct Config {
     pub page: usize,
     /// Milliseconds between two [`Action::Store`].
     pub store_millis: i64,
+    /// How long a [`Driver`] that is to stop waits for acknowledgements of what is under way, in milliseconds. A serial
+    /// consumer whose line breaks while it handles an event may wait for ever to acknowledge it.
+    pub drain_millis: u64,
 }
 
 impl Default for Config {
@@ -108,6 +111,7 @@ impl Default for Config {
             max_gaps: 262_144,
             page: 512,
             store_millis: 500,
+            drain_millis: 2_500,
         }
     }
 }

@@ -20,6 +20,7 @@ fn small(settlement: Settlement) -> Config {
         max_gaps: 1_000,
         page: 4,
         store_millis: 100,
+        drain_millis: 0,
     }
 }
 

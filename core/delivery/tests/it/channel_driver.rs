@@ -198,3 +198,20 @@ async fn failures_are_tried_again() {
     until(|| journal.floor() == 1).await;
     running.end().await;
 }
+
+#[tokio::test]
+async fn a_stop_waits_for_what_is_under_way_and_sends_nothing_more() {
+    let journal = Journal::new();
+    journal.append("a", Order::Alone);
+    journal.append("a", Order::Alone);
+    let running = Running::start(&journal, ACKNOWLEDGED);
+    let mut consumer = running.handle.join().await.unwrap();
+    let first = take(&mut consumer).await;
+    running.stop.cancel();
+    // The driver has its turn, and sees the stop before the acknowledgement.
+    tokio::task::yield_now().await;
+    consumer.acknowledge(first).await;
+    running.end().await;
+    assert_eq!(journal.floor(), 1, "it was settled after the stop");
+    assert_eq!(consumer.next().await, None);
+}
