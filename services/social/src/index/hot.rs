@@ -155,8 +155,7 @@ impl Index {
         if let Some(members) = members.filter(|members| self.uses_by(members, start) <= logged) {
             return self.hot_among(self.uses_of(&members, start), query);
         }
-        around.settle();
-        if logged <= 64 * self.effort.find_users {
+        if around.settle() && logged <= 64 * self.effort.find_users {
             let taggings = log.walk(lately, Order::Ascending);
             return self.hot_among(taggings.filter(|tagging| around.contains(tagging.tagger)).collect(), query);
         }

@@ -71,11 +71,12 @@ impl<'a> Around<'a> {
     }
 
     /// Names everybody within two steps, when so many are to be tested that it is worth it: one step more is never
-    /// named. Lists of follows that have bitmaps are joined at once.
-    pub(super) fn settle(&mut self) {
+    /// named. Lists of follows that have bitmaps are joined at once. True if a test is one look-up from now on.
+    pub(super) fn settle(&mut self) -> bool {
         if self.reach == Reach::Wot(Depth::TWO) && self.far.is_none() {
             self.far = Some(self.near.iter().fold(self.near.clone(), |all, id| joined(self.index, all, id)));
         }
+        self.reach != Reach::Wot(Depth::THREE)
     }
 
     fn next_step(&self, limit: usize) -> Option<Vec<u32>> {

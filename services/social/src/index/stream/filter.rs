@@ -59,8 +59,12 @@ impl Authors<'_> {
     /// Makes testing cheaper for a stream that has to be walked far.
     pub(super) fn settle(&mut self) {
         match self {
-            Self::Around(around) => around.settle(),
-            Self::Domain(domain) => domain.trusted.iter_mut().for_each(Around::settle),
+            Self::Around(around) => {
+                around.settle();
+            }
+            Self::Domain(domain) => {
+                domain.trusted.as_mut().map(Around::settle);
+            }
             Self::All | Self::One(_) => {}
         }
     }
