@@ -43,6 +43,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         verb: Option<Sync>,
     },
+    /// The relay alone.
+    Relay {
+        #[command(subcommand)]
+        verb: Option<Relay>,
+    },
     /// The databases.
     #[command(subcommand)]
     Db(Db),
@@ -85,6 +90,12 @@ pub(crate) enum Sync {
         /// Its file, usually `tap.db`.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Relay {
+    /// Runs the relay alone.
+    Run,
 }
 
 #[derive(Debug, Args)]
@@ -267,6 +278,7 @@ impl Invocation {
         match (&self.cli.command, self.called) {
             (Some(Command::Social { .. } | Command::Api | Command::Watcher), _) => Some(Service::Social),
             (Some(Command::Sync { .. }), _) | (None | Some(Command::Run), Called::Tap) => Some(Service::Sync),
+            (Some(Command::Relay { .. }), _) => Some(Service::Relay),
             (None | Some(Command::Run), Called::Nexusd) => Some(Service::Social),
             (None | Some(Command::Run), _) if self.cli.config_dir.is_some() => Some(Service::Social),
             _ => None,

@@ -7,10 +7,12 @@ use crate::{
     cli::{Db, Migration, Which},
     datadir::DataDir,
     failure::{Exit, Failure, Outcome},
+    relay,
     settings::{Service, Settings},
     social::open_store,
+    sync,
 };
-use nexus_sqlite::social::SocialStore;
+use nexus_sqlite::{Database, social::SocialStore};
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
@@ -19,13 +21,13 @@ use std::{
 /// Carries out a verb.
 pub(crate) fn run(settings: &Settings, verb: &Db) -> Outcome {
     match verb {
-        Db::Migrate(which) => named(which).and_then(|()| migrate(settings)),
-        Db::Check(which) => named(which).and_then(|()| check(settings)),
-        Db::Clear { which, yes } => named(which).and_then(|()| clear(settings, agreed(*yes))),
+        Db::Migrate(which) => migrate(settings, &chosen(which)?),
+        Db::Check(which) => chosen(which)?.into_iter().try_for_each(|service| check(settings, service)),
+        Db::Clear { which, yes } => clear(settings, &chosen(which)?, agreed(*yes)),
         Db::Mock(mock) => mock::run(settings, mock, agreed(mock.yes)),
-        Db::Backup { which, to } => named(which).and_then(|()| backup::run(settings, to)),
-        Db::Migration(Migration::Run) => migrate(settings),
-        Db::Migration(Migration::Check) => pending(settings),
+        Db::Backup { which, to } => backup::run(settings, &chosen(which)?, to),
+        Db::Migration(Migration::Run) => migrate(settings, &[Service::Social]),
+        Db::Migration(Migration::Check) => pending(settings, Service::Social),
         Db::Migration(Migration::New { name }) => Err(Failure::new(
             Exit::Usage,
             format!("migrations are part of the program, none can be made here: {name:?}"),
@@ -44,30 +46,49 @@ const fn agreed(yes: bool) -> Agreed {
     if yes { Agreed::Yes } else { Agreed::Ask }
 }
 
-/// A service that is named must be one.
-fn named(which: &Which) -> Outcome {
-    let known = |name: &&str| Service::ALL.iter().any(|service| service.as_str() == *name);
-    match which.service.as_deref().filter(|name| !known(name)) {
-        None => Ok(()),
-        Some(name) => Err(Failure::new(Exit::Usage, format!("there is no service {name:?}"))),
+/// The service that is named, which must be one, or all.
+fn chosen(which: &Which) -> Outcome<Vec<Service>> {
+    let Some(name) = which.service.as_deref() else { return Ok(Service::ALL.to_vec()) };
+    let named = Service::ALL.iter().find(|service| service.as_str() == name);
+    named
+        .map(|service| vec![*service])
+        .ok_or_else(|| Failure::new(Exit::Usage, format!("there is no service {name:?}")))
+}
+
+fn database(settings: &Settings, service: Service) -> PathBuf {
+    match service {
+        Service::Social => settings.social_database(),
+        Service::Sync => settings.sync_database(),
+        Service::Relay => settings.relay_database(),
     }
 }
 
-fn migrate(settings: &Settings) -> Outcome {
+fn migrate(settings: &Settings, services: &[Service]) -> Outcome {
     let _data = DataDir::take(&settings.server.data_dir)?;
-    open_store(settings)?;
-    println!("{} has this program's schema", settings.social_database().display());
+    for service in services {
+        match service {
+            Service::Social => drop(open_store(settings)?),
+            Service::Sync => drop(sync::open_store(settings)?),
+            Service::Relay => drop(relay::open_store(settings)?),
+        }
+        println!("{} has this program's schema", database(settings, *service).display());
+    }
     Ok(())
 }
 
 /// Exit code 10 if the schema is older than the program's.
-fn pending(settings: &Settings) -> Outcome {
-    let path = settings.social_database();
+fn pending(settings: &Settings, service: Service) -> Outcome {
+    let path = database(settings, service);
     if !path.exists() {
-        println!("there is no database yet");
+        println!("there is no database {} yet", path.display());
         return Ok(());
     }
-    match SocialStore::pending(&path)? {
+    let pending = match service {
+        Service::Social => SocialStore::pending(&path)?,
+        Service::Sync => Database::pending(&path, &nexus_sqlite::sync::SCHEMA)?,
+        Service::Relay => Database::pending(&path, &nexus_sqlite::relay::SCHEMA)?,
+    };
+    match pending {
         None => {
             println!("{} has this program's schema", path.display());
             Ok(())
@@ -79,12 +100,16 @@ fn pending(settings: &Settings) -> Outcome {
     }
 }
 
-fn check(settings: &Settings) -> Outcome {
-    pending(settings)?;
-    if !settings.social_database().exists() {
+fn check(settings: &Settings, service: Service) -> Outcome {
+    pending(settings, service)?;
+    if !database(settings, service).exists() {
         return Ok(());
     }
-    let found = open_store(settings)?.check()?;
+    let found = match service {
+        Service::Social => open_store(settings)?.check()?,
+        Service::Sync => sync::open_store(settings)?.check()?,
+        Service::Relay => relay::check(settings)?,
+    };
     for finding in &found {
         println!("{finding}");
     }
@@ -97,26 +122,31 @@ fn check(settings: &Settings) -> Outcome {
     }
 }
 
-/// Everything that belongs to the social service, as far as it is there.
-fn belongings(settings: &Settings) -> Vec<PathBuf> {
-    let database = settings.social_database();
+/// Everything that belongs to a service, as far as it is there.
+fn belongings(settings: &Settings, service: Service) -> Vec<PathBuf> {
+    let database = database(settings, service);
     let beside = |end: &str| {
         let mut name = database.clone().into_os_string();
         name.push(end);
         PathBuf::from(name)
     };
-    let all = [database.clone(), beside("-wal"), beside("-shm"), settings.files(), settings.full_text()];
-    all.into_iter().filter(|path| path.exists()).collect()
+    let files = [database.clone(), beside("-wal"), beside("-shm")];
+    let others = match service {
+        Service::Social => vec![settings.files(), settings.full_text()],
+        Service::Sync => Vec::new(),
+        Service::Relay => vec![beside("-index")],
+    };
+    files.into_iter().chain(others).filter(|path| path.exists()).collect()
 }
 
-fn clear(settings: &Settings, agreed: Agreed) -> Outcome {
+fn clear(settings: &Settings, services: &[Service], agreed: Agreed) -> Outcome {
     let _data = DataDir::take(&settings.server.data_dir)?;
-    delete_everything(settings, agreed)
+    delete_everything(settings, services, agreed)
 }
 
-/// Deletes all data of the social service, if the operator agrees.
-fn delete_everything(settings: &Settings, agreed: Agreed) -> Outcome {
-    let belongings = belongings(settings);
+/// Deletes all data of some services, if the operator agrees.
+fn delete_everything(settings: &Settings, services: &[Service], agreed: Agreed) -> Outcome {
+    let belongings: Vec<PathBuf> = services.iter().flat_map(|service| belongings(settings, *service)).collect();
     if belongings.is_empty() {
         println!("there is nothing to delete");
         return Ok(());

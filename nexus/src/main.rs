@@ -9,6 +9,7 @@ mod failure;
 mod jobs;
 mod load;
 mod progress;
+mod relay;
 mod run;
 mod schedule;
 mod settings;
@@ -53,9 +54,12 @@ fn carry_out(mut invocation: cli::Invocation) -> Outcome {
         }
         Command::Sync { verb: Some(Sync::Resync(resync)) } => sync::resync(&settings, resync),
         Command::Sync { verb: Some(Sync::ImportTap { file }) } => sync::import_tap(&settings, file),
-        Command::Run | Command::Social { .. } | Command::Sync { .. } | Command::Api | Command::Watcher => {
-            run::run(&settings, &command)
-        }
+        Command::Run
+        | Command::Social { .. }
+        | Command::Sync { .. }
+        | Command::Relay { .. }
+        | Command::Api
+        | Command::Watcher => run::run(&settings, &command),
     }
 }
 

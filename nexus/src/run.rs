@@ -5,6 +5,7 @@ use crate::{
     failure::Outcome,
     jobs::TrustJob,
     progress::Counter,
+    relay,
     settings::{Service as Name, Settings},
     social::open_store,
     sync,
@@ -58,10 +59,15 @@ async fn serve(settings: &Settings, command: &Command) -> Outcome {
         true => Some(sync::build(settings, &clock, &readiness).await?),
         false => None,
     };
+    let relay = match settings.services.contains(&Name::Relay) {
+        true => Some(relay::build(settings, &clock).await?),
+        false => None,
+    };
     // Pubky Nexus's watcher alone serves nothing.
     let served = social.as_ref().filter(|_| !matches!(command, Command::Watcher));
     let social_mount = served.map(|social| Mount::social(&social.service));
     let mounts = social_mount.into_iter().chain(sync.as_ref().map(|sync| sync::mount(settings, sync)));
+    let mounts = mounts.chain(relay.as_ref().map(relay::mount));
     let site = Site::new(readiness, settings.trusted_proxies(), &clock);
     let listeners = listeners(settings, mounts.collect(), &site).await?;
     let metrics = metrics_listener(settings, &telemetry, &site).await?;
@@ -72,6 +78,9 @@ async fn serve(settings: &Settings, command: &Command) -> Outcome {
     }
     if let Some(sync) = sync {
         sync.run(&tasks);
+    }
+    if let Some(relay) = relay {
+        relay.run(&tasks);
     }
     listeners.into_iter().chain(metrics).for_each(|listener| listener.run(&tasks));
     tasks.spawn("telemetry", |stop| telemetry.upkeep(stop));
@@ -228,6 +237,9 @@ fn announce(settings: &Settings, listeners: &[Listener], metrics: Option<&Listen
     }
     if settings.services.contains(&Name::Sync) {
         println!("  syncs       {}", sync::followed(settings));
+    }
+    if settings.services.contains(&Name::Relay) {
+        println!("  relays as   {}", relay::address(settings));
     }
 }
 

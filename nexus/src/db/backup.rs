@@ -6,8 +6,10 @@
 
 use crate::{
     failure::{Exit, Failure, Outcome},
-    settings::Settings,
+    relay,
+    settings::{Service, Settings},
     social::open_store,
+    sync,
 };
 use std::{fs, io, path::Path};
 
@@ -17,17 +19,31 @@ const TRIES: usize = 5;
 /// What the full text's directory holds besides data.
 const LOCKS: &str = ".lock";
 
-pub(super) fn run(settings: &Settings, to: &Path) -> Outcome {
-    if !settings.social_database().exists() {
+pub(super) fn run(settings: &Settings, services: &[Service], to: &Path) -> Outcome {
+    let there = services.iter().filter(|service| super::database(settings, **service).exists());
+    let there: Vec<Service> = there.copied().collect();
+    if there.is_empty() {
         return Err(Failure::new(Exit::Failed, "there is nothing to copy yet"));
     }
     fs::create_dir(to).map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", to.display())))?;
+    for service in there {
+        match service {
+            Service::Social => copy_social(settings, to)?,
+            Service::Sync => sync::open_store(settings)?.backup(&to.join("sync.sqlite"))?,
+            // Its index is made anew from the copy.
+            Service::Relay => relay::backup(settings, &to.join("relay.sqlite"))?,
+        }
+    }
+    println!("{} is a whole copy: run `nexus --data-dir {}`", to.display(), to.display());
+    Ok(())
+}
+
+fn copy_social(settings: &Settings, to: &Path) -> Outcome {
     let store = open_store(settings)?;
     copy_full_text(&settings.full_text(), &to.join("search"))?;
     copy_tree(&settings.files(), &to.join("files"))?;
     store.backup(&to.join("social.sqlite"))?;
     copy_tree(&settings.files(), &to.join("files"))?;
-    println!("{} is a whole copy: run `nexus --data-dir {}`", to.display(), to.display());
     Ok(())
 }
 

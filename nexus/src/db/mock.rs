@@ -1,7 +1,14 @@
 //! `nexus db mock`: all data is replaced by a synthetic network, to try things on.
 
 use super::{Agreed, delete_everything};
-use crate::{cli::Mock, datadir::DataDir, failure::Outcome, progress::Counter, settings::Settings, social::open_store};
+use crate::{
+    cli::Mock,
+    datadir::DataDir,
+    failure::Outcome,
+    progress::Counter,
+    settings::{Service, Settings},
+    social::open_store,
+};
 use nexus_model::{Action, Timestamp};
 use nexus_runtime::Clock;
 use nexus_social::{
@@ -15,7 +22,7 @@ const GROUP: usize = 10_000;
 
 pub(super) fn run(settings: &Settings, mock: &Mock, agreed: Agreed) -> Outcome {
     let _data = DataDir::take(&settings.server.data_dir)?;
-    delete_everything(settings, agreed)?;
+    delete_everything(settings, &[Service::Social], agreed)?;
     let store = open_store(settings)?;
     let now = Clock::system().now();
     let size = Size::of(mock.users as usize, mock.posts as usize);

@@ -11,6 +11,7 @@ pub(crate) use names::{CONFIG_VARIABLE, schema};
 
 use nexus_config::{Bind, Bounded, Error, Layer, Loaded, Scalar, Secret, Size, Span, choice, load, section};
 use nexus_http::{ConnectionLimits, TlsFiles, TrustedProxies};
+use nexus_relay_server::config::Relay;
 use nexus_runtime::{Otlp, TelemetryOptions};
 use nexus_social_server::config::{Jobs, Social, TrustRank};
 use nexus_sync_server::config::Sync;
@@ -32,6 +33,8 @@ section! {
         pub social: Social = Social::default(),
         /// The sync service: verified, ordered events of AT Protocol repos, for `/channel` and webhooks.
         pub sync: Sync = Sync::default(),
+        /// The relay: a Nostr relay, and a market for jobs.
+        pub relay: Relay = Relay::default(),
         /// Jobs that run at times, or by `nexus jobs run NAME`.
         pub jobs: Jobs = Jobs::default(),
         /// Trust scores: personalised PageRank over who follows whom.
@@ -46,6 +49,8 @@ choice! {
         Social = "social",
         /// Verified, ordered events of AT Protocol repos.
         Sync = "sync",
+        /// A Nostr relay and job market.
+        Relay = "relay",
     }
 }
 
@@ -174,7 +179,7 @@ impl Settings {
 
     /// Every address that is listened on.
     pub(crate) fn binds(&self) -> impl Iterator<Item = Bind> + '_ {
-        let own = [self.social.bind, self.social.keyed.bind, self.sync.bind, self.server.metrics_bind];
+        let own = [self.social.bind, self.social.keyed.bind, self.sync.bind, self.relay.bind, self.server.metrics_bind];
         [self.shared_bind()].into_iter().chain(own).flatten()
     }
 
@@ -183,6 +188,7 @@ impl Settings {
         match service {
             Service::Social => self.social.bind,
             Service::Sync => self.sync.bind,
+            Service::Relay => self.relay.bind,
         }
     }
 
@@ -246,6 +252,11 @@ impl Settings {
     /// The social service's database.
     pub(crate) fn social_database(&self) -> PathBuf {
         self.in_data(self.social.database.as_deref(), "social.sqlite")
+    }
+
+    /// The relay's database.
+    pub(crate) fn relay_database(&self) -> PathBuf {
+        self.in_data(self.relay.storage.path.as_deref(), "relay.sqlite")
     }
 
     /// Where users' files lie.

@@ -1,7 +1,7 @@
 //! The closed tables of other names: short environment names, flags, and keys of other systems.
 
 use super::Settings;
-use nexus_config::{Flag, Schema, Short};
+use nexus_config::{Alias, Flag, Schema, Short};
 
 /// Names the configuration file. It sets no key.
 pub(crate) const CONFIG_VARIABLE: &str = "NEXUS_CONFIG";
@@ -97,7 +97,19 @@ const FLAGS: [Flag; 36] = [
     Flag { name: "homeserver", key: "social.watcher.homeservers" },
 ];
 
+/// Names of the first Nexus relay. A file that uses one of them means the relay alone, unless it says otherwise.
+const ALIASES: [Alias; 4] = [
+    relays("server.relay_url", "relay.url"),
+    relays("storage", "relay.storage"),
+    relays("cache", "relay.cache"),
+    relays("auth", "relay.auth"),
+];
+
+const fn relays(from: &'static str, to: &'static str) -> Alias {
+    Alias { from, to, implies: Some(("services", "['relay']")) }
+}
+
 /// The shape of the configuration with every other name that keys have.
 pub(crate) fn schema() -> Schema {
-    Schema::of::<Settings>().shorts(&SHORTS).flags(&FLAGS).reserved(&[CONFIG_VARIABLE])
+    Schema::of::<Settings>().aliases(&ALIASES).shorts(&SHORTS).flags(&FLAGS).reserved(&[CONFIG_VARIABLE])
 }

@@ -33,8 +33,8 @@ fn bad_schedule(settings: &Settings) -> Option<String> {
 /// What is wrong with where a service listens.
 fn exposure(settings: &Settings, service: Service) -> Option<String> {
     let missing = match service {
-        // Its routes are for everybody, and the administrative ones are closed without a token.
-        Service::Social => None,
+        // Their routes are for everybody, and the administrative ones are closed without a token or a key.
+        Service::Social | Service::Relay => None,
         Service::Sync => settings.sync.admin_password.is_none().then_some("sync.admin_password"),
     };
     let bind = settings.bind_of(service).unwrap_or(settings.server.bind);

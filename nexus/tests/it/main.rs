@@ -13,6 +13,7 @@ mod kill;
 mod network;
 mod program;
 mod readme;
+mod relay;
 mod rules;
 mod serve;
 mod stop;

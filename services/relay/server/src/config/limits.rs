@@ -108,7 +108,7 @@ section! {
         pub authenticated_factor: Bounded<1, 10_000> = Bounded::of(10),
         /// How many addresses and authors are remembered. The ones that waited longest are forgotten.
         pub remembered: Bounded<1_024, 100_000_000> = Bounded::of(65_536),
-        /// Whether clients on this machine are limited too.
+        /// Whether clients on this machine are limited too, in connections and bytes.
         pub loopback: bool = false,
     }
 }

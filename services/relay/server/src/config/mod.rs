@@ -1,6 +1,7 @@
 //! The settings of the relay: what each key means, its default and its range. Nothing acts here.
 
 mod limits;
+mod plugin;
 mod policies;
 mod policy;
 mod settings;
@@ -8,6 +9,7 @@ mod streams;
 mod values;
 
 pub use limits::{Connections, Limits, Rate, Rates};
+pub use plugin::Plugin;
 pub use policies::{Auth, Market, Pow, PowOfKind, Profile, Read, Retention, Scrape, Write};
 pub use policy::{Action, Condition, Network, Policy, Sender};
 pub use streams::{Direction, FilterText, Stream};
@@ -42,7 +44,7 @@ section! {
         pub connections: Connections = Connections::default(),
         /// How much is enough.
         pub limits: Limits = Limits::default(),
-        /// How often. Clients on this machine and in `exempt` are not limited.
+        /// How often. Clients on this machine are not limited.
         pub rates: Rates = Rates::default(),
         /// What may be asked.
         pub read: Read = Read::default(),
@@ -55,6 +57,8 @@ section! {
         /// The operator's own rules about events, in order: the first that applies decides, and what none applies
         /// to is taken.
         pub policy: nexus_config::Tables<Policy> = nexus_config::Tables::none(),
+        /// A program that judges events.
+        pub plugin: Plugin = Plugin::default(),
         /// How long events of some kinds are kept, counted from when they came: the first rule that fits decides.
         /// The rules of the market stand after these.
         pub retention: nexus_config::Tables<Retention> = nexus_config::Tables::none(),

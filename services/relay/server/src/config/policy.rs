@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 section! {
     /// A rule about events.
     pub struct Policy {
-        /// It applies to events of which this holds.
-        pub when: Condition = Condition::default(),
-        /// It doesn't apply to events of which this holds. Without any condition it always applies.
-        pub unless: Condition = Condition::default(),
+        /// It applies to events of which this holds; without it, to all.
+        pub when: Option<Condition> = None,
+        /// It doesn't apply to events of which this holds.
+        pub unless: Option<Condition> = None,
         /// What becomes of events to which it applies.
         pub action: Action = Action::Reject,
         /// What the sender of a rejected event is told, `prefix: text`.
@@ -35,37 +35,55 @@ choice! {
     }
 }
 
-section! {
-    /// What may hold of an event. Of each list one value must fit; what isn't given always does.
-    pub struct Condition {
-        /// The kind is one of these.
-        pub kinds: Vec<KindNumber> = Vec::new(),
-        /// The kind lies in one of these ranges.
-        pub ranges: Vec<KindRange> = Vec::new(),
-        /// The author is one of these.
-        pub authors: Vec<Pubkey> = Vec::new(),
-        /// The sender's address is in one of these networks.
-        pub networks: Vec<Network> = Vec::new(),
-        /// What is known of the sender.
-        pub sender: Option<Sender> = None,
-        /// The event has a tag `name`, or `name=value`.
-        pub tags: Vec<String> = Vec::new(),
-        /// The content has one of these texts in it, whatever the case.
-        pub contains: Vec<String> = Vec::new(),
-        /// The content has at least so many bytes.
-        pub min_len: Option<Size<0, { u64::MAX }>> = None,
-        /// The content has at most so many bytes.
-        pub max_len: Option<Size<0, { u64::MAX }>> = None,
-        /// The event has at least so many tags.
-        pub min_tags: Option<Bounded<0, 1_000_000>> = None,
-        /// The event has at most so many tags.
-        pub max_tags: Option<Bounded<0, 1_000_000>> = None,
-        /// The event is dated back at least so far.
-        pub min_age: Option<Span<0, 3_153_600_000_000>> = None,
-        /// The event is dated back at most so far.
-        pub max_age: Option<Span<0, 3_153_600_000_000>> = None,
-        /// The id has at most so many leading zero bits.
-        pub max_work: Option<Bounded<0, 256>> = None,
+/// What may hold of an event. Of each list one value must fit; what isn't given always does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Condition {
+    /// The kind is one of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<KindNumber>,
+    /// The kind lies in one of these ranges.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<KindRange>,
+    /// The author is one of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<Pubkey>,
+    /// The sender's address is in one of these networks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
+    /// What is known of the sender.
+    pub sender: Option<Sender>,
+    /// The event has a tag `name`, or `name=value`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The content has one of these texts in it, whatever the case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contains: Vec<String>,
+    /// The content has at least so many bytes.
+    pub min_len: Option<Size<0, { u64::MAX }>>,
+    /// The content has at most so many bytes.
+    pub max_len: Option<Size<0, { u64::MAX }>>,
+    /// The event has at least so many tags.
+    pub min_tags: Option<Bounded<0, 1_000_000>>,
+    /// The event has at most so many tags.
+    pub max_tags: Option<Bounded<0, 1_000_000>>,
+    /// The event is dated back at least so far.
+    pub min_age: Option<Span<0, 3_153_600_000_000>>,
+    /// The event is dated back at most so far.
+    pub max_age: Option<Span<0, 3_153_600_000_000>>,
+    /// The id has at most so many leading zero bits.
+    pub max_work: Option<Bounded<0, 256>>,
+}
+
+impl Scalar for Condition {
+    fn kind() -> String {
+        "table of: kinds, ranges, authors, networks, sender (authenticated or anonymous), tags (\"name\" or \
+         \"name=value\"), contains, min_len, max_len, min_tags, max_tags, min_age, max_age, max_work"
+            .to_owned()
+    }
+
+    fn example() -> Self {
+        Self { kinds: vec![KindNumber(1)], max_work: Some(Bounded::of(20)), ..Self::default() }
     }
 }
 
@@ -113,8 +131,8 @@ impl Policy {
     pub(super) fn to_core(&self) -> policies::Policy {
         let reason = Reason::parse(&self.message, Prefix::Blocked);
         policies::Policy {
-            when: self.when.to_core(),
-            unless: (self.unless != Condition::default()).then(|| self.unless.to_core()),
+            when: self.when.as_ref().map(Condition::to_core).unwrap_or_default(),
+            unless: self.unless.as_ref().map(Condition::to_core),
             judgement: match self.action {
                 Action::Reject => Judgement::Reject(reason),
                 Action::ShadowReject => Judgement::Shadow,
