@@ -54,6 +54,11 @@ impl Outgoing {
     /// # Errors
     /// If TLS can't be set up.
     pub fn new(chosen_by: ChosenBy, manners: &Manners) -> Result<Self, reqwest::Error> {
+        Self::with_names(chosen_by, manners, Arc::new(PublicNames))
+    }
+
+    /// A client that asks `names` what a stranger's names lead to.
+    fn with_names(chosen_by: ChosenBy, manners: &Manners, names: Arc<dyn Resolve>) -> Result<Self, reqwest::Error> {
         let most = manners.redirects;
         let follow = redirect::Policy::custom(move |attempt| {
             if attempt.previous().len() > most {
@@ -71,7 +76,7 @@ impl Outgoing {
             .redirect(follow);
         let builder = match chosen_by {
             ChosenBy::Operator => builder,
-            ChosenBy::Stranger => builder.no_proxy().dns_resolver(Arc::new(PublicNames)),
+            ChosenBy::Stranger => builder.no_proxy().dns_resolver(names),
         };
         Ok(Self { client: builder.build()?, chosen_by })
     }
@@ -152,4 +157,40 @@ pub async fn read_body(mut answer: Response, limit: usize) -> Result<Bytes, Body
         body.extend_from_slice(&piece);
     }
     Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::response::Redirect;
+    use axum::routing::get;
+
+    /// Calls every name a public one, wherever it leads: what only a name server on the internet could do.
+    struct EveryName;
+
+    impl Resolve for EveryName {
+        fn resolve(&self, _: Name) -> Resolving {
+            Box::pin(async { Ok(Box::new(std::iter::once(SocketAddr::from(([127, 0, 0, 1], 0)))) as Addrs) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_public_server_leads_nobody_into_a_private_network() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let inside = format!("http://127.0.0.1:{port}/");
+        let router = Router::new()
+            .route("/", get(|| async { "here" }))
+            .route("/there", get(|| async { Redirect::temporary("/") }))
+            .route("/inside", get(move || async move { Redirect::temporary(&inside) }));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let manners = Manners::new("nexus/test");
+        let client = Outgoing::with_names(ChosenBy::Stranger, &manners, Arc::new(EveryName)).unwrap();
+        let ask = async |path: &str| client.get(&format!("http://public.net:{port}/{path}")).unwrap().send().await;
+        assert_eq!(ask("there").await.unwrap().text().await.unwrap(), "here");
+        let refused = ask("inside").await.unwrap_err();
+        assert!(refused.is_redirect() && format!("{refused:?}").contains("Private"), "{refused:?}");
+    }
 }

@@ -20,29 +20,26 @@ impl Turnstile {
         Self { places: Semaphore::new(places.max(1)), every, next: Mutex::new(Instant::now()) }
     }
 
-    /// Waits for a place and a moment.
-    pub(super) async fn enter(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits for a place and a moment. While the host asks for patience nobody waits: the error says for how long.
+    pub(super) async fn enter(&self) -> Result<Option<SemaphorePermit<'_>>, Duration> {
         // The semaphore is never closed.
         let place = self.places.acquire().await.ok();
         loop {
+            let now = Instant::now();
             let at = {
                 let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-                let now = Instant::now();
                 if *next <= now {
                     // What was not used is not saved up.
                     *next = now + self.every;
-                    return place;
+                    return Ok(place);
                 }
                 *next
             };
+            if at > now + self.every {
+                return Err(at - now);
+            }
             sleep_until(at).await;
         }
-    }
-
-    /// Waits for a place. If nobody is let through then, gives back for how long.
-    pub(super) async fn enter_unless_paused(&self) -> Result<Option<SemaphorePermit<'_>>, Duration> {
-        let place = self.places.acquire().await.ok();
-        self.paused().map_or(Ok(place), Err)
     }
 
     /// Lets nobody through for a while.
@@ -63,18 +60,20 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn requests_are_spread_and_a_pause_holds_for_all() {
+    async fn requests_are_spread_and_nobody_waits_for_a_pause_to_end() {
         let turnstile = Turnstile::new(2, 10);
         let begun = Instant::now();
         for _ in 0..5 {
-            turnstile.enter().await;
+            turnstile.enter().await.unwrap();
         }
         assert_eq!(begun.elapsed().as_millis() / 100, 4);
         assert_eq!(turnstile.paused(), None);
         turnstile.pause(Duration::from_secs(7));
         assert!(turnstile.paused().is_some_and(|left| left > Duration::from_secs(6)));
-        turnstile.enter().await;
-        assert!(begun.elapsed() >= Duration::from_secs(7));
+        assert!(turnstile.enter().await.is_err_and(|left| left > Duration::from_secs(6)));
+        assert!(begun.elapsed() < Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        turnstile.enter().await.unwrap();
     }
 
     #[tokio::test]
@@ -84,8 +83,6 @@ mod tests {
         let third = tokio::time::timeout(Duration::from_millis(10), turnstile.enter()).await;
         assert!(third.is_err());
         drop(first);
-        drop(turnstile.enter_unless_paused().await.unwrap());
-        turnstile.pause(Duration::from_secs(9));
-        assert!(turnstile.enter_unless_paused().await.is_err_and(|left| left > Duration::from_secs(8)));
+        turnstile.enter().await.unwrap();
     }
 }

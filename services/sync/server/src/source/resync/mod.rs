@@ -159,7 +159,7 @@ impl Worker {
             account => return self.give_up(did, without_server(account)).await,
         };
         let server = self.servers.at(&pds);
-        let _place = match server.enter_unless_paused().await {
+        let _place = match server.enter().await {
             Ok(place) => place,
             Err(left) => return self.give_up(did, self.busy(left)).await,
         };

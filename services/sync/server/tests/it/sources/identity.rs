@@ -201,3 +201,15 @@ async fn a_stop_waits_for_no_answer_and_what_was_asked_comes_again() {
     assert!(until(|| nexus.introduced(&renamed).pop().unwrap() == "dorothy.test suspended").await);
     nexus.stop().await;
 }
+
+#[tokio::test]
+async fn a_directory_that_asks_for_patience_is_not_asked_again() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let nexus = Nexus::start(settings(&town, &[&relay])).await;
+    town.facts().directory = Some(StatusCode::TOO_MANY_REQUESTS);
+    let resolve = async |did: &str| nexus.identities.resolve(&did.parse().unwrap()).await.unwrap_err().to_string();
+    assert_eq!(resolve("did:plc:one").await, "status 429 Too Many Requests");
+    assert_eq!(resolve("did:plc:two").await, "the directory asks for patience");
+    assert_eq!((town.asked("one"), town.asked("two")), (1, 0));
+    nexus.stop().await;
+}
