@@ -1,6 +1,9 @@
 //! The command line: what can be typed, and nothing of what it does.
 
-use crate::settings::{Service, schema};
+use crate::{
+    relay::verbs::Verb,
+    settings::{Service, schema},
+};
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nexus_config::{Layer, Schema, Takes};
 use std::{ffi::OsString, path::PathBuf};
@@ -46,7 +49,7 @@ pub(crate) enum Command {
     /// The relay alone.
     Relay {
         #[command(subcommand)]
-        verb: Option<Relay>,
+        verb: Option<Verb>,
     },
     /// The databases.
     #[command(subcommand)]
@@ -90,12 +93,6 @@ pub(crate) enum Sync {
         /// Its file, usually `tap.db`.
         file: PathBuf,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Relay {
-    /// Runs the relay alone.
-    Run,
 }
 
 #[derive(Debug, Args)]

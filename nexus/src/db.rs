@@ -37,12 +37,12 @@ pub(crate) fn run(settings: &Settings, verb: &Db) -> Outcome {
 
 /// Whether the operator has agreed beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Agreed {
+pub(crate) enum Agreed {
     Yes,
     Ask,
 }
 
-const fn agreed(yes: bool) -> Agreed {
+pub(crate) const fn agreed(yes: bool) -> Agreed {
     if yes { Agreed::Yes } else { Agreed::Ask }
 }
 
@@ -162,7 +162,7 @@ fn delete(path: &Path) -> io::Result<()> {
     if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
 }
 
-fn confirm(agreed: Agreed) -> Outcome {
+pub(crate) fn confirm(agreed: Agreed) -> Outcome {
     if agreed == Agreed::Yes {
         return Ok(());
     }

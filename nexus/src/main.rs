@@ -54,6 +54,7 @@ fn carry_out(mut invocation: cli::Invocation) -> Outcome {
         }
         Command::Sync { verb: Some(Sync::Resync(resync)) } => sync::resync(&settings, resync),
         Command::Sync { verb: Some(Sync::ImportTap { file }) } => sync::import_tap(&settings, file),
+        Command::Relay { verb: Some(verb) } if !verb.runs() => relay::verbs::run(&settings, verb),
         Command::Run
         | Command::Social { .. }
         | Command::Sync { .. }

@@ -1,5 +1,7 @@
 //! The relay's store, picked and opened, and the service over it.
 
+pub(crate) mod verbs;
+
 use crate::{
     failure::{Exit, Failure, Outcome},
     run::Mount,

@@ -14,6 +14,7 @@ mod network;
 mod program;
 mod readme;
 mod relay;
+mod relay_verbs;
 mod rules;
 mod serve;
 mod stop;

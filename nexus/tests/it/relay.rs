@@ -48,7 +48,7 @@ fn key() -> SigningKey {
 
 /// Events of a kind that is kept for ever, each another.
 fn note(number: usize) -> Event {
-    key().sign(Kind::new(1), Seconds::new(1_700_000_000 + number as i64), Tags::default(), &format!("note {number}"))
+    key().sign(Kind::new(1), Seconds::new(1_700_000_000 + number as i64), Tags::default(), format!("note {number}"))
 }
 
 fn publish(event: &Event) -> String {
