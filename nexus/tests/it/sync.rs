@@ -85,24 +85,39 @@ impl Seen {
     }
 }
 
+/// Takes and acknowledges some events, and cuts the power.
+async fn cut(program: Program, seen: &mut Seen) {
+    let mut client = Client::connect(&program).await;
+    for _ in 0..60 {
+        let event = client.event().await;
+        seen.note(&event);
+        client.acknowledge(&event).await;
+    }
+    program.kill();
+}
+
 #[tokio::test]
 async fn sudden_ends_lose_nothing_and_no_id_is_used_twice() {
     let directory = tempfile::tempdir().unwrap();
     let (network, server) = network().await;
     let mut seen = Seen::default();
-    for round in 0..4 {
+    let program = start(directory.path(), &server, &[]);
+    add(&program, &network).await;
+    cut(program, &mut seen).await;
+    cut(start(directory.path(), &server, &[]), &mut seen).await;
+    // Repos are served as they were before the commits: those wait until no repo is fetched any more.
+    let program = start(directory.path(), &server, &[]);
+    for did in network.dids() {
+        program.until(&format!("/info/{did}"), |_, text| text.contains(r#""state":"active""#)).await;
+    }
+    cut(program, &mut seen).await;
+    for _ in 0..3 {
         let program = start(directory.path(), &server, &[]);
-        if round == 0 {
-            add(&program, &network).await;
-        }
-        server.release(COMMITS / 8);
-        let mut client = Client::connect(&program).await;
-        for _ in 0..100 {
-            let event = client.event().await;
-            seen.note(&event);
-            client.acknowledge(&event).await;
-        }
-        program.kill();
+        // A relay that was never read is followed from its newest message on.
+        program.ready().await;
+        server.release(COMMITS / 4);
+        program.until("/stats/cursors", |_, text| !text.contains(r#""firehose":0"#)).await;
+        cut(program, &mut seen).await;
     }
     server.release(COMMITS);
     let program = start(directory.path(), &server, &[]);
