@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cli;
+#[cfg(feature = "cloudflare")]
+mod cloudflare;
 mod compat;
 mod config;
 mod doctor;
@@ -13,6 +15,7 @@ mod kill;
 mod network;
 mod program;
 mod readme;
+#[cfg(feature = "native")]
 mod relay;
 mod relay_verbs;
 mod rules;
