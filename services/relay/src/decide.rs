@@ -11,7 +11,7 @@ use nexus_nostr::{
     Event, EventId, Kind, PublicKey, Seconds,
     nip::{
         nip09::{self, Address},
-        nip59, nip90,
+        nip59,
     },
 };
 use std::sync::Arc;
@@ -159,11 +159,11 @@ fn is_deleted<K: Known>(known: &K, event: &Event) -> Result<bool, K::Error> {
 /// A deletion by id takes effect whatever the times say, one by address up to its own time. (NIP-09)
 fn delete<K: Known>(known: &K, deletion: &Event, effects: &mut Effects) -> Result<(), K::Error> {
     for id in nip09::event_ids(deletion) {
+        cancel_job(known, &id, &deletion.pubkey, effects)?;
         if let Some(row) = known.by_id(&id)? {
             if !nip09::may_delete(&deletion.pubkey, &row.event) {
                 continue;
             }
-            cancel_job(known, &row.event, effects)?;
             remove_once(effects, row);
         }
         effects.tombstones.push(Tombstone::Event { id, author: deletion.pubkey });
@@ -185,12 +185,13 @@ fn remove_once(effects: &mut Effects, row: Row) {
     }
 }
 
-fn cancel_job<K: Known>(known: &K, request: &Event, effects: &mut Effects) -> Result<(), K::Error> {
-    if nip90::is_request(request.kind)
-        && let Some(mut job) = known.job(&request.id)?
-    {
-        job.cancel();
+/// Cancels the job of the request `id`, if `author` is the customer; also when the request itself has expired.
+fn cancel_job<K: Known>(known: &K, id: &EventId, author: &PublicKey, effects: &mut Effects) -> Result<(), K::Error> {
+    let Some(mut job) = known.job(id)? else { return Ok(()) };
+    let is_repeated = job.cancelled || effects.jobs.iter().any(|cancelled| cancelled.id == *id);
+    if let Some(request) = job.request.as_ref().filter(|request| request.customer == *author && !is_repeated) {
         effects.tallies.push(Tally::cancelled(request));
+        job.cancel();
         effects.jobs.push(job);
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What the market counts for each day and kind of job. Counts are stored, as what is counted expires.
 
-use super::Job;
+use super::{Job, Request};
 use nexus_nostr::{
     Event, Kind, Seconds,
     nip::nip90::{self, Status},
@@ -102,7 +102,7 @@ impl Tally {
     }
 
     /// What to count for a request that its customer deleted: on the day on which it was written.
-    pub(crate) const fn cancelled(request: &Event) -> Self {
+    pub(crate) const fn cancelled(request: &Request) -> Self {
         Self { day: request.created_at.get() / 86_400, kind: request.kind, counter: Counter::Cancelled, amount: 1 }
     }
 }
