@@ -42,8 +42,6 @@ pub(super) struct Follower<B: Backend> {
     cursor: Seq,
     /// What was sent and not answered yet: it is sent again over the next connection.
     unanswered: BTreeMap<Seq, EventId>,
-    /// Whether this connection's subscription was asked for again, after it was refused to a stranger.
-    asked_again: bool,
 }
 
 /// What happened next.
@@ -77,7 +75,6 @@ impl<B: Backend> Follower<B> {
             received: Received::new(RECEIVED),
             cursor,
             unanswered: BTreeMap::new(),
-            asked_again: false,
         }
     }
 
@@ -85,12 +82,11 @@ impl<B: Backend> Follower<B> {
     pub(super) async fn follow(&mut self, stop: &CancellationToken) -> Result<(), SyncError> {
         let mut link = Link::connect(&self.url, self.options.clone()).await?;
         tracing::info!(stream = self.stream.name, url = self.url, "a stream is connected");
-        self.asked_again = false;
         if let Some((oldest, _)) = std::mem::take(&mut self.unanswered).pop_first() {
             self.cursor = Seq::new(oldest.get() - 1);
         }
         if self.stream.direction.is_down() {
-            link.send(Ask::Req(SUB, &self.stream.filter.clone().with_limit(0))).await?;
+            self.subscribe(&mut link).await?;
         }
         if self.stream.catch_up {
             self.catch_up(&mut link).await?;
@@ -103,6 +99,28 @@ impl<B: Backend> Follower<B> {
             }
         }
         link.close().await;
+        Ok(())
+    }
+
+    /// Subscribes, and waits until that holds: what happens during the catching up must not be missed.
+    async fn subscribe(&mut self, link: &mut Link) -> Result<(), SyncError> {
+        let filter = self.stream.filter.clone().with_limit(0);
+        let (mut aside, mut may_retry) = (Vec::new(), true);
+        link.send(Ask::Req(SUB, &filter)).await?;
+        loop {
+            match link.answer().await? {
+                Reply::Eose { sub } if sub == SUB => break,
+                Reply::Closed { sub, message } if sub == SUB => {
+                    if !(may_retry && message.starts_with("auth-required") && link.authenticate().await?) {
+                        return Err(SyncError::Refused(message));
+                    }
+                    may_retry = false;
+                    link.send(Ask::Req(SUB, &filter)).await?;
+                }
+                other => aside.push(other),
+            }
+        }
+        link.put_aside(aside);
         Ok(())
     }
 
@@ -134,14 +152,7 @@ impl<B: Backend> Follower<B> {
                 let events = gather(link, *event)?;
                 self.take_down(events).await
             }
-            Reply::Closed { sub, message } if sub == SUB => {
-                if message.starts_with("auth-required") && !self.asked_again && link.authenticate().await? {
-                    self.asked_again = true;
-                    let filter = self.stream.filter.clone().with_limit(0);
-                    return Ok(link.send(Ask::Req(SUB, &filter)).await?);
-                }
-                Err(SyncError::Refused(message))
-            }
+            Reply::Closed { sub, message } if sub == SUB => Err(SyncError::Refused(message)),
             Reply::Ok { id, taken, .. } => {
                 self.unanswered.retain(|_, waiting| *waiting != id);
                 self.count("up", if taken { "taken" } else { "refused" }, 1);
