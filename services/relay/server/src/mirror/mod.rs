@@ -1,4 +1,4 @@
-//! Other relays: brought level with this one once ([`sync`]), or followed for as long as the program runs
+//! Other relays: brought level with this one once ([`sync()`]), or followed for as long as the program runs
 //! ([`Router`]). Nothing of another relay is believed: its events pass the same checks as everybody's.
 //!
 //! The addresses are the operator's choice, so they may be in private networks.
