@@ -1,7 +1,7 @@
 //! The store of the relay. An answer of `OK` promises that the event survives power loss, so commits are full.
 //!
 //! The file has the events' rows and what must be decided in the same commit: removals, tombstones, jobs. Finding
-//! events is left to an [`index`] beside it, which reads what was committed. One thread writes, in groups; some
+//! events is left to an index beside it, which reads what was committed. One thread writes, in groups; some
 //! read. The futures wait without blocking, whatever runs them.
 
 mod check;

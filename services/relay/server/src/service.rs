@@ -94,7 +94,7 @@ impl<S: StorageAdapter + 'static> Service<S> {
         Ok(Self { hands, router, head, jobs })
     }
 
-    /// What is served, at [`PATHS`](http::PATHS).
+    /// What is served, at the paths of its document and its socket.
     pub fn router(&self) -> (Router, &'static [Paths]) {
         (self.router.clone(), http::PATHS)
     }

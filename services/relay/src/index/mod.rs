@@ -1,7 +1,7 @@
 //! How stored events are found: the lists that an event stands on, and which of them a filter is answered from.
 //!
 //! Nothing here knows how a store keeps its lists. A store files each event under its [`terms`], walks the lists
-//! that [`plan`] chose in the order of time, and holds what it finds against the filter.
+//! that [`plan()`] chose in the order of time, and holds what it finds against the filter.
 
 mod plan;
 mod rank;
