@@ -27,7 +27,8 @@ pub(crate) async fn run(url: &str, options: &Options) -> Result<(), Failure> {
     for n in 0..options.connections {
         let mut connection = Connection::open(url).await?;
         for s in 0..options.subscriptions {
-            let filter = format!("{{\"kinds\":[{}],\"#p\":[\"{:064x}\"],\"limit\":0}}", 1 + s, n * 100 + s);
+            // No kind that strangers may not read: the relay would refuse it.
+            let filter = format!("{{\"kinds\":[{}],\"#p\":[\"{:064x}\"],\"limit\":0}}", 1_000 + s, n * 100 + s);
             connection.send(format!(r#"["REQ","s{s}",{filter}]"#)).await?;
             connection.next_of("EOSE").await?;
         }
