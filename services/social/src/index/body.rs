@@ -1,12 +1,13 @@
 //! What is kept of each user, post and label beyond the facts that orders look at.
 
-use super::{groups::Groups, links::Links, rungs::Rung, sorted::Sorted, starters::Starters};
+use super::{groups::Groups, links::Links, shelves::Shelves, sorted::Sorted, starters::Starters};
 use crate::{
     query::Order,
     row::{ContentHash, UserRow},
 };
 use hashbrown::HashMap;
 use nexus_pubky::{HashId, PubkyId};
+use roaring::RoaringBitmap;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// A user.
@@ -178,14 +179,14 @@ impl Post {
 pub(super) struct LabelBody {
     /// Tags with it, on anything.
     pub(super) tags: u32,
-    /// Posts that carry it, by the time of the post.
-    pub(super) posts: Sorted<u32>,
-    /// The same posts, by engagement.
-    pub(super) rungs: Sorted<Rung>,
+    /// Posts that carry it.
+    pub(super) posts: Shelves,
     /// Who used it on posts, by their latest use.
     pub(super) taggers: Links,
     /// Users whose profile carries it, by number of taggers, then key.
     pub(super) users: BTreeSet<(u32, PubkyId)>,
+    /// The same users.
+    pub(super) carriers: RoaringBitmap,
     /// Whom it recommends to newcomers.
     pub(super) starters: Starters,
 }

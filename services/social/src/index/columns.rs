@@ -48,8 +48,9 @@ impl Standing {
     }
 }
 
-/// The facts that lists of posts are made of.
+/// The facts that lists of posts are made of. None lies across two cache lines.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub(super) struct PostFacts {
     pub(super) id: TimestampId,
     /// The kind's place in [`kind_slot`]'s order.

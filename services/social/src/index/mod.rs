@@ -24,6 +24,7 @@ mod reach;
 mod read;
 mod resources;
 mod rungs;
+mod shelves;
 mod slots;
 mod sorted;
 mod starters;

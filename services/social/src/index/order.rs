@@ -8,7 +8,8 @@ use super::{
     groups::{Group, Groups},
     links::{Link, Links},
     ranks::{SHELVES, shelf},
-    rungs::{Rung, rung_of},
+    rungs::rung_of,
+    shelves::Shelves,
     sorted::Sorted,
     starters,
 };
@@ -169,18 +170,16 @@ fn grouped(columns: &Columns, things: usize, tags: &[Tagging]) -> Vec<Groups> {
 /// Lists of posts: the network's, the authors' and the labels'.
 pub(super) fn lists(index: &mut Index) {
     let (columns, users, posts, labels) = (&index.columns, &index.users, &index.posts, index.labels.len());
-    let ((by_time, labelled_by_time), ((by_engagement, rungs), (labelled, starters))) = both(
+    let ((by_time, shelved), (by_engagement, labelled, starters)) = both(
         || {
             let by_time = times(columns);
-            let labelled = labelled_posts(posts, labels, by_time.iter().copied(), |post| post);
-            (by_time, labelled)
+            let labelled = labelled_posts(posts, labels, &by_time);
+            let shelved = labelled.into_iter().map(|posts| Shelves::from_ordered(columns, posts));
+            (by_time, shelved.collect::<Vec<_>>())
         },
         || {
-            let rung = |post: u32| Rung { rung: u32::from(columns.posts[at(post)].rung), post };
-            let mut rungs = labelled_posts(posts, labels, 0..columns.posts.len() as u32, rung);
-            rungs.iter_mut().for_each(|list| list.sort_unstable());
             let starters = starters::of_tags(columns, users, labels);
-            ((engagements(columns), rungs), (labelled_by_author(columns, posts, users.len()), starters))
+            (engagements(columns), labelled_by_author(columns, posts, users.len()), starters)
         },
     );
     index.ranks.timeline = shelves(columns, by_time.iter().copied());
@@ -195,10 +194,8 @@ pub(super) fn lists(index: &mut Index) {
     {
         (body.roots, body.replies, body.engaging, body.labelled) = (roots, replies, engaging, labelled);
     }
-    for (((label, posts), rungs), starters) in index.labels.iter_mut().zip(labelled_by_time).zip(rungs).zip(starters) {
-        label.posts = Sorted::from_ordered(posts);
-        label.rungs = Sorted::from_ordered(rungs);
-        label.starters = starters;
+    for ((label, shelves), starters) in index.labels.iter_mut().zip(shelved).zip(starters) {
+        (label.posts, label.starters) = (shelves, starters);
     }
     carriers(&index.columns, &index.users, &mut index.labels);
 }
@@ -242,15 +239,10 @@ fn authored(columns: &Columns, users: usize, posts: &[u32], wanted: impl Fn(&u32
 }
 
 /// Posts by label, each label's in the order of the whole.
-fn labelled_posts<T>(
-    posts: &[Post],
-    labels: usize,
-    order: impl Iterator<Item = u32>,
-    entry: impl Fn(u32) -> T,
-) -> Vec<Vec<T>> {
-    let mut lists: Vec<Vec<T>> = std::iter::repeat_with(Vec::new).take(labels).collect();
+fn labelled_posts(posts: &[Post], labels: usize, order: &[u32]) -> Vec<Vec<u32>> {
+    let mut lists = vec![Vec::new(); labels];
     for post in order {
-        posts[at(post)].tags.iter().for_each(|group| lists[at(group.label)].push(entry(post)));
+        posts[at(*post)].tags.iter().for_each(|group| lists[at(group.label)].push(*post));
     }
     lists
 }
@@ -268,8 +260,11 @@ fn labelled_by_author(columns: &Columns, posts: &[Post], users: usize) -> Vec<So
 /// Who carries each label on the profile.
 fn carriers(columns: &Columns, users: &[User], labels: &mut [LabelBody]) {
     let mut lists = vec![Vec::new(); labels.len()];
-    for (id, body) in columns.users.iter().zip(users) {
-        body.tags.iter().for_each(|group| lists[at(group.label)].push((group.taggers.count(), *id)));
+    for ((user, id), body) in (0u32..).zip(&columns.users).zip(users) {
+        for group in body.tags.iter() {
+            lists[at(group.label)].push((group.taggers.count(), *id));
+            labels[at(group.label)].carriers.insert(user);
+        }
     }
     labels.iter_mut().zip(lists).for_each(|(label, list)| label.users = list.into_iter().collect());
 }

@@ -5,6 +5,7 @@ use super::{
     body::Tagging,
     columns::{Columns, KINDS, LENGTHS, PostFacts, Standing, USER_RANKS, WINDOWS, at},
     rungs::step_to,
+    shelves::is_in_place,
     sorted::Sorted,
 };
 
@@ -115,21 +116,22 @@ impl Index {
             self.columns.posts[at(post)] = new;
             return;
         }
-        let retimed = old.time != new.time;
+        let relabels = !is_in_place(&old, &new);
         if old.known {
             self.unlist_post(post, moves);
         }
-        if retimed {
+        if relabels {
             self.unlabel_post(post);
         }
         self.columns.posts[at(post)] = new;
         if new.known {
             self.list_post(post, moves);
         }
-        if retimed {
+        if relabels {
             self.relabel_post(post);
+        } else {
+            self.climb(post, old.rung);
         }
-        self.climb(post, old.rung, new.rung);
         if moves {
             self.count_post(&old, &new);
         }
@@ -165,13 +167,13 @@ impl Index {
 
     fn unlabel_post(&mut self, post: u32) {
         for group in self.posts[at(post)].tags.iter() {
-            self.labels[at(group.label)].posts.remove(|other| self.columns.by_time(*other, post));
+            self.labels[at(group.label)].posts.remove(&self.columns, post);
         }
     }
 
     fn relabel_post(&mut self, post: u32) {
         for group in self.posts[at(post)].tags.iter() {
-            self.labels[at(group.label)].posts.insert(post, |other| self.columns.by_time(*other, post));
+            self.labels[at(group.label)].posts.insert(&self.columns, post);
         }
     }
 

@@ -46,6 +46,21 @@ impl<'a> Around<'a> {
         }
     }
 
+    /// True if any of some users is around the user, who is known not to be among them.
+    pub(super) fn has_any(&mut self, others: &Links) -> bool {
+        match (self.reach, &self.far) {
+            (Reach::Wot(Depth::ONE), _) => share_any(&self.index.users[at(self.user)].following, others),
+            (Reach::Wot(_), Some(far)) => meets(others, far),
+            (Reach::Wot(_), None) => meets(others, &self.near) || others.ids().any(|other| self.contains(other)),
+            (Reach::Relation(_), _) => others.ids().any(|other| self.contains(other)),
+        }
+    }
+
+    /// False for users who aren't around, as far as one look-up tells.
+    pub(super) fn may_contain(&self, other: u32) -> bool {
+        self.far.as_ref().is_none_or(|far| far.contains(other))
+    }
+
     fn is_near(&mut self, other: u32) -> bool {
         if let Some(far) = &self.far {
             return far.contains(other);
@@ -113,6 +128,12 @@ fn within(links: &Links, limit: usize) -> Option<Vec<u32>> {
 
 fn bitmap(links: &Links) -> RoaringBitmap {
     links.members().cloned().unwrap_or_else(|| links.ids().collect())
+}
+
+/// True if two lists have anybody in common.
+fn share_any(a: &Links, b: &Links) -> bool {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    short.ids().any(|id| long.contains(id))
 }
 
 /// True if any of the links is in the set.

@@ -4,11 +4,13 @@
 
 use super::{Index, columns::at};
 
-/// A post on a rung: by rung, then id.
+/// A post on a rung: by rung, then id. Its author is here too, so that a stream of a few authors need not look at
+/// the facts of everybody's posts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rung {
     pub(super) rung: u32,
     pub(super) post: u32,
+    pub(super) author: u32,
 }
 
 /// The rung that belongs to an engagement: the number of its binary digits.
@@ -34,16 +36,13 @@ pub(super) const fn start(rung: u32) -> i64 {
 }
 
 impl Index {
-    /// Moves a post to another rung, in the list of each of its labels.
-    pub(super) fn climb(&mut self, post: u32, from: u8, to: u8) {
-        if from == to {
+    /// Moves a post from a rung to the one that its facts say, in the lists of each of its labels.
+    pub(super) fn climb(&mut self, post: u32, from: u8) {
+        if from == self.columns.posts[at(post)].rung {
             return;
         }
-        let place = |rung: u8| Rung { rung: u32::from(rung), post };
         for group in self.posts[at(post)].tags.iter() {
-            let rungs = &mut self.labels[at(group.label)].rungs;
-            rungs.remove(|other| other.cmp(&place(from)));
-            rungs.insert(place(to), |other| other.cmp(&place(to)));
+            self.labels[at(group.label)].posts.climb(&self.columns, post, from);
         }
     }
 }

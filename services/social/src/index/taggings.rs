@@ -6,7 +6,6 @@ use super::{
     columns::{EVER, WINDOWS, at},
     links::Link,
     ranks::step,
-    rungs::Rung,
 };
 use crate::{
     query::Order,
@@ -99,6 +98,7 @@ impl Index {
         let carriers = &mut self.labels[at(label)].users;
         carriers.remove(&(count - 1, columns.users[at(user)]));
         carriers.insert((count, columns.users[at(user)]));
+        self.labels[at(label)].carriers.insert(user);
         let entry = Labelled { label, thing: user };
         self.users[at(tagger)].vouched.insert(entry, |other| other.cmp(&entry));
         if !vouches {
@@ -119,6 +119,8 @@ impl Index {
         carriers.remove(&(count + 1, columns.users[at(user)]));
         if count > 0 {
             carriers.insert((count, columns.users[at(user)]));
+        } else {
+            self.labels[at(label)].carriers.remove(user);
         }
         let entry = Labelled { label, thing: user };
         self.users[at(tagger)].vouched.remove(|other| other.cmp(&entry));
@@ -242,21 +244,17 @@ impl Index {
     }
 
     fn list_labelled(&mut self, post: u32, label: u32) {
-        let (facts, body) = (&self.columns.posts[at(post)], &mut self.labels[at(label)]);
-        body.posts.insert(post, |other| self.columns.by_time(*other, post));
-        let rung = Rung { rung: u32::from(facts.rung), post };
-        body.rungs.insert(rung, |other| other.cmp(&rung));
+        self.labels[at(label)].posts.insert(&self.columns, post);
+        let author = self.columns.posts[at(post)].author;
         let entry = Labelled { label, thing: post };
-        self.users[at(facts.author)].labelled.insert(entry, |other| other.cmp(&entry));
+        self.users[at(author)].labelled.insert(entry, |other| other.cmp(&entry));
     }
 
     fn unlist_labelled(&mut self, post: u32, label: u32) {
-        let (facts, body) = (&self.columns.posts[at(post)], &mut self.labels[at(label)]);
-        body.posts.remove(|other| self.columns.by_time(*other, post));
-        let rung = Rung { rung: u32::from(facts.rung), post };
-        body.rungs.remove(|other| other.cmp(&rung));
+        self.labels[at(label)].posts.remove(&self.columns, post);
+        let author = self.columns.posts[at(post)].author;
         let entry = Labelled { label, thing: post };
-        self.users[at(facts.author)].labelled.remove(|other| other.cmp(&entry));
+        self.users[at(author)].labelled.remove(|other| other.cmp(&entry));
     }
 
     fn reheat_after(&mut self, label: u32, rank: usize, before: bool, after: bool) {

@@ -46,6 +46,16 @@ impl Authors<'_> {
         }
     }
 
+    /// False for users who are none of them, as far as a look-up tells.
+    pub(super) fn may_contain(&self, author: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => *one == author,
+            Self::Around(around) => around.may_contain(author),
+            Self::Domain(domain) => domain.is_carrier(author),
+        }
+    }
+
     /// All of them, if finding them costs at most `limit` steps.
     pub(super) fn members(&mut self, limit: usize) -> Option<Vec<u32>> {
         match self {
@@ -90,21 +100,29 @@ impl<'a> Domain<'a> {
         Self { index, observer, trusted, labels, known: HashMap::new() }
     }
 
+    /// True if the profile carries one of the labels, whoever put it there.
+    fn is_carrier(&self, user: u32) -> bool {
+        self.labels.iter().any(|label| self.index.labels[at(*label)].carriers.contains(user))
+    }
+
     fn contains(&mut self, user: u32) -> bool {
+        if !self.is_carrier(user) {
+            return false;
+        }
         if let Some(known) = self.known.get(&user) {
             return *known;
         }
         let groups = &self.index.users[at(user)].tags;
         let vouched = self.labels.iter().filter_map(|label| groups.get(*label)).any(|group| {
-            let by_trusted = |trusted: &mut Around<'_>| group.taggers.ids().any(|tagger| trusted.contains(tagger));
-            group.taggers.contains(self.observer) || self.trusted.as_mut().is_some_and(by_trusted)
+            let taggers = &group.taggers;
+            taggers.contains(self.observer) || self.trusted.as_mut().is_some_and(|trusted| trusted.has_any(taggers))
         });
         self.known.insert(user, vouched);
         vouched
     }
 
     fn carriers(&self) -> usize {
-        self.labels.iter().map(|label| self.index.labels[at(*label)].users.len()).sum()
+        self.labels.iter().map(|label| self.index.labels[at(*label)].carriers.len() as usize).sum()
     }
 
     /// Found by asking those who may vouch for whom they do, or those who carry a label who did, whichever are
@@ -134,8 +152,8 @@ impl<'a> Domain<'a> {
 
     fn vouched_carriers(&mut self) -> Vec<u32> {
         let index = self.index;
-        let carriers = self.labels.iter().flat_map(|label| &index.labels[at(*label)].users);
-        let mut users: Vec<u32> = carriers.filter_map(|(_, id)| index.columns.user(id)).collect();
+        let carriers = self.labels.iter().flat_map(|label| &index.labels[at(*label)].carriers);
+        let mut users: Vec<u32> = carriers.collect();
         users.retain(|user| self.contains(*user));
         users
     }

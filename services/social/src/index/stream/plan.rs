@@ -11,7 +11,7 @@ use super::{
     bounds::Bounds,
     filter::{Filter, Given, Replies},
     merge::Merge,
-    rungs::Rungs,
+    rungs::{Next, Rungs},
 };
 use crate::{
     query::{Order, Page, Sorting},
@@ -22,6 +22,10 @@ use crate::{
 const BEGIN: f64 = 8.0;
 /// How many steps it costs to look up one label of an author.
 const LOOK_UP: usize = 4;
+/// How many posts are tested, at the most, to say how many of those that were only read are wanted.
+const SAMPLE: usize = 256;
+/// How many steps it costs to look for labels on a post.
+const TEST: f64 = 4.0;
 
 /// A stream, ready to be read.
 pub(super) struct Plan<'a> {
@@ -38,7 +42,9 @@ struct Source<'a> {
     given: Given,
     /// How many posts they hold.
     size: usize,
-    /// About how many of them are looked at.
+    /// How many steps it costs to look at one of them.
+    step: f64,
+    /// About how many steps reading takes.
     estimate: f64,
 }
 
@@ -66,12 +72,12 @@ impl<'a> Plan<'a> {
     pub(super) fn run(mut self) -> Vec<Ranked> {
         let effort = self.index.effort;
         let mut sources = self.common_sources();
-        let mut matching = self.share_of_kinds() * sources.last().map_or(0.0, |source| source.size as f64);
+        let mut matching = sources.last().map_or(0.0, |source| source.size as f64);
         let mut authors = self.filter.authors.members(effort.trial.min(effort.find_users));
         if authors.is_none() && self.filter.authors.is_set() {
             match self.trial(&sources) {
                 Ok(page) => return page,
-                Err(found) => matching = found,
+                Err(reckoned) => matching = reckoned,
             }
             self.filter.authors.settle();
             let cheapest = self.reckon(&mut sources, matching).min(effort.find_users as f64);
@@ -96,9 +102,7 @@ impl<'a> Plan<'a> {
     /// soon enough; if not, the part of its posts that were theirs says about how many there are.
     fn trial(&mut self, sources: &[Source<'a>]) -> Result<Vec<Ranked>, f64> {
         let Some(source) = sources.iter().min_by_key(|source| source.size) else { return Ok(Vec::new()) };
-        let steps = self.index.effort.trial;
-        let share = |found: usize| (found as f64 + 0.5) / (steps as f64 + 1.0);
-        self.read(source, steps).map_err(|found| source.size as f64 * share(found))
+        self.read(source, self.index.effort.trial).map_err(|share| source.size as f64 * share)
     }
 
     /// Reads the stream from one list that is in its order.
@@ -111,15 +115,15 @@ impl<'a> Plan<'a> {
         self.select(posts.into_iter(), Given::Nothing)
     }
 
-    /// Goes along lists. After more than `patience` steps it gives up, with the number of posts that it found.
-    fn read(&mut self, source: &Source<'a>, patience: usize) -> Result<Vec<Ranked>, usize> {
+    /// Goes along lists. After more than `patience` steps it gives up, with the share of posts that were wanted.
+    fn read(&mut self, source: &Source<'a>, patience: usize) -> Result<Vec<Ranked>, f64> {
         let (columns, filter) = (&self.index.columns, &mut self.filter);
         let walk = Walk { columns, page: self.page, patience, given: source.given };
         match &source.lists {
             Lists::Ordered(lists) => {
                 walk.along(Merge::new(columns, lists, &self.bounds, self.sorting), &self.bounds, filter)
             }
-            Lists::Rungs(lists) => walk.along(Rungs::new(columns, lists, &self.bounds), &self.bounds, filter),
+            Lists::Rungs(lists) => walk.over(Rungs::new(columns, lists, &self.bounds), self.bounds.order, filter),
             Lists::Labelled(authors) => {
                 let (index, labels) = (self.index, filter.tags.clone());
                 let lists = authors.iter().map(|author| &index.users[at(*author)].labelled);
@@ -148,54 +152,55 @@ impl<'a> Plan<'a> {
 
     /// The lists that hold the stream whoever writes in it: everybody's, then those of its labels.
     fn common_sources(&self) -> Vec<Source<'a>> {
-        let mut sources = vec![Source::ordered(self.shelves())];
-        let labels = self.filter.tags.iter().map(|label| &self.index.labels[at(*label)]);
-        match self.sorting {
-            _ if self.filter.tags.is_empty() => {}
-            Sorting::Timeline => {
-                let lists = Source::ordered(labels.map(|label| &label.posts).collect());
-                sources.push(Source { given: Given::Label, ..lists });
-            }
-            Sorting::TotalEngagement => sources.push(Source::rungs(labels.map(|label| &label.rungs).collect())),
+        let all = Source::ordered(self.shelves());
+        if self.filter.tags.is_empty() {
+            return vec![all];
         }
-        sources
+        let wanted = self.places();
+        let labels = self.filter.tags.iter().map(|label| &self.index.labels[at(*label)]);
+        let shelves = labels.flat_map(|label| label.posts.wanted(wanted));
+        let labelled = match self.sorting {
+            Sorting::Timeline => Source::ordered(shelves.map(|shelf| &shelf.timeline).collect()),
+            Sorting::TotalEngagement => Source::rungs(shelves.map(|shelf| &shelf.rungs).collect()),
+        };
+        vec![all.tested(), Source { given: Given::Label, ..labelled }]
+    }
+
+    /// A bit for each shelf that is wanted.
+    fn places(&self) -> u32 {
+        let kinds = u32::from(self.filter.kinds);
+        match self.filter.replies {
+            Replies::Without => kinds,
+            Replies::With => kinds | (kinds << KINDS),
+            Replies::Only => kinds << KINDS,
+        }
     }
 
     /// Everybody's posts of the kinds that are wanted.
     fn shelves(&self) -> Vec<&'a Sorted<u32>> {
-        let ranks = &self.index.ranks;
+        let (ranks, wanted) = (&self.index.ranks, self.places());
         let by_time = self.sorting == Sorting::Timeline;
         let shelves = if by_time { &ranks.timeline } else { &ranks.engagement };
-        let kinds = if self.filter.replies == Replies::With { 2 * KINDS } else { KINDS };
-        let wanted = shelves.iter().take(kinds).enumerate();
-        let wanted = wanted.filter(|(slot, list)| self.filter.kinds & (1 << (slot % KINDS)) != 0 && list.len() > 0);
-        wanted.map(|(_, list)| list).collect()
-    }
-
-    /// The part of all posts that is of the kinds that are wanted; 1 for a stream that is read from their shelves.
-    fn share_of_kinds(&self) -> f64 {
-        if self.filter.tags.is_empty() {
-            return 1.0;
-        }
-        let wanted = size(&self.shelves());
-        wanted as f64 / size(&self.index.ranks.timeline.iter().collect::<Vec<_>>()).max(1) as f64
+        let shelves = shelves.iter().enumerate().filter(|(shelf, list)| wanted & (1 << shelf) != 0 && list.len() > 0);
+        shelves.map(|(_, list)| list).collect()
     }
 
     /// Adds the lists of some authors. Gives about how many posts of theirs are wanted.
     fn add_authors(&self, sources: &mut Vec<Source<'a>>, authors: Vec<u32>) -> f64 {
         let index = self.index;
         let total: usize = index.ranks.timeline.iter().map(Sorted::len).sum();
-        let share = |part: usize| (part as f64 / total.max(1) as f64).min(1.0);
+        let part_of_all = |part: usize| (part as f64 / total.max(1) as f64).min(1.0);
         let bodies = authors.iter().map(|author| &index.users[at(*author)]);
         let own = bodies.map(|body| if self.sorting == Sorting::Timeline { &body.roots } else { &body.engaging });
-        let source = Source::ordered(own.filter(|list| list.len() > 0).collect());
-        let mut matching = source.size as f64 * share(sources[0].size);
+        let mut source = Source::ordered(own.filter(|list| list.len() > 0).collect());
+        let mut matching = source.size as f64 * part_of_all(sources[0].size);
         if let Some(labels) = sources.get(1) {
-            matching *= share(labels.size);
-            let size = (source.size as f64 * share(labels.size)) as usize;
+            matching *= part_of_all(labels.size);
+            let size = (source.size as f64 * part_of_all(labels.size)) as usize;
             let looking_up = LOOK_UP * authors.len() * self.filter.tags.len();
             let (lists, size) = (Lists::Labelled(authors), size + looking_up);
-            sources.push(Source { lists, given: Given::Label, size, estimate: 0.0 });
+            sources.push(Source { lists, given: Given::Label, size, step: 1.0, estimate: 0.0 });
+            source = source.tested();
         }
         sources.push(source);
         matching
@@ -224,7 +229,7 @@ impl Walk<'_> {
         posts: impl Iterator<Item = (i64, u32)>,
         bounds: &Bounds<'_>,
         filter: &mut Filter<'_>,
-    ) -> Result<Vec<Ranked>, usize> {
+    ) -> Result<Vec<Ranked>, f64> {
         let mut page = Vec::new();
         let (mut found, mut last) = (0, None);
         for (steps, (score, post)) in posts.enumerate() {
@@ -232,7 +237,7 @@ impl Walk<'_> {
                 break;
             }
             if steps >= self.patience {
-                return Err(found);
+                return Err(share(found, steps));
             }
             if last.replace(post) == Some(post) || !filter.wants(post, self.given) {
                 continue;
@@ -244,6 +249,38 @@ impl Walk<'_> {
         }
         Ok(page)
     }
+
+    /// Of posts with one score, those that are wanted are found before they are put in order.
+    fn over(&self, mut rungs: Rungs<'_, '_>, order: Order, filter: &mut Filter<'_>) -> Result<Vec<Ranked>, f64> {
+        let mut page = Vec::new();
+        let (mut skip, mut found, mut run) = (self.page.skip, 0, Vec::new());
+        while page.len() < self.page.limit {
+            let score = match rungs.next_run(self.patience, |author| filter.authors.may_contain(author), &mut run) {
+                Next::Run(score) => score,
+                Next::End => break,
+                Next::TooFar => {
+                    let sample = rungs.unread().take(SAMPLE);
+                    found += sample.filter(|post| filter.wants(*post, self.given)).count();
+                    return Err(share(found, rungs.seen()));
+                }
+            };
+            run.retain(|post| filter.wants(*post, self.given));
+            found += run.len();
+            run.sort_unstable_by(|a, b| {
+                let ascending = self.columns.compare_posts(*a, *b);
+                if order == Order::Descending { ascending.reverse() } else { ascending }
+            });
+            let shown = run.iter().skip(skip).take(self.page.limit - page.len());
+            page.extend(shown.map(|post| Ranked { post: self.columns.key(*post), score }));
+            skip = skip.saturating_sub(run.len());
+        }
+        Ok(page)
+    }
+}
+
+/// The part of all posts that is wanted, if so many of those looked at were.
+fn share(found: usize, looked_at: usize) -> f64 {
+    (found as f64 + 0.5) / (looked_at as f64 + 1.0)
 }
 
 fn size(lists: &[&Sorted<u32>]) -> usize {
@@ -252,17 +289,22 @@ fn size(lists: &[&Sorted<u32>]) -> usize {
 
 impl<'a> Source<'a> {
     fn ordered(lists: Vec<&'a Sorted<u32>>) -> Self {
-        Self { size: size(&lists), lists: Lists::Ordered(lists), given: Given::Nothing, estimate: 0.0 }
+        Self { size: size(&lists), lists: Lists::Ordered(lists), given: Given::Nothing, step: 1.0, estimate: 0.0 }
     }
 
     fn rungs(lists: Vec<&'a Sorted<Rung>>) -> Self {
         let size = lists.iter().map(|list| list.len()).sum();
-        Self { size, lists: Lists::Rungs(lists), given: Given::Label, estimate: 0.0 }
+        Self { size, lists: Lists::Rungs(lists), given: Given::Label, step: 1.0, estimate: 0.0 }
+    }
+
+    /// The same lists, when labels have to be looked for on each post.
+    fn tested(self) -> Self {
+        Self { step: TEST, ..self }
     }
 
     /// Lists in order are read until enough is found, rungs about twice as far, others whole.
     fn reckon(&mut self, part: f64) {
-        let size = self.size as f64;
+        let size = self.size as f64 * self.step;
         self.estimate = match &self.lists {
             Lists::Ordered(lists) => size * part + BEGIN * lists.len() as f64,
             Lists::Rungs(lists) => size * (2.0 * part).min(1.0) + BEGIN * lists.len() as f64,

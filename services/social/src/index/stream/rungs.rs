@@ -4,35 +4,85 @@ use super::{
     super::{
         columns::{Columns, at},
         rungs::{Rung, end, start},
-        sorted::Sorted,
+        sorted::{Sorted, Walk},
     },
     bounds::Bounds,
 };
 use crate::query::Order;
+use std::iter::Peekable;
 
-/// A walk over rungs, from the highest down or from the lowest up. A post with several of the labels comes several
-/// times, one after the other.
+/// A walk over rungs, from the highest down or from the lowest up. It gives the posts of one score at a time, in
+/// no order: most are not wanted, and to compare those by key would be for nothing.
 pub(super) struct Rungs<'a, 'b> {
     columns: &'a Columns,
-    lists: &'b [&'a Sorted<Rung>],
     bounds: &'b Bounds<'b>,
-    /// The rung to read next, if any is left.
-    next: Option<u32>,
-    top: u32,
-    /// Posts that were read, the next one last.
+    lists: Vec<Peekable<Walk<'a, Rung>>>,
+    /// Posts that were read, with their scores, the next one last. A post with several of the labels comes once.
     ready: Vec<(i64, u32)>,
+    /// How many entries were looked at.
+    seen: usize,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Posts with this score.
+    Run(i64),
+    /// Nothing more.
+    End,
+    /// Too many entries would have to be looked at.
+    TooFar,
 }
 
 impl<'a, 'b> Rungs<'a, 'b> {
-    pub(super) fn new(columns: &'a Columns, lists: &'b [&'a Sorted<Rung>], bounds: &'b Bounds<'b>) -> Self {
-        let top = lists.iter().filter_map(|list| list.last()).map(|last| last.rung).max();
-        let next = if bounds.order == Order::Descending { top } else { top.map(|_| 0) };
-        Self { columns, lists, bounds, next, top: top.unwrap_or_default(), ready: Vec::new() }
+    pub(super) fn new(columns: &'a Columns, lists: &[&'a Sorted<Rung>], bounds: &'b Bounds<'b>) -> Self {
+        let walk = |list: &&'a Sorted<Rung>| list.walk(list.place(|entry| is_before(bounds, entry.rung)), bounds.order);
+        let lists = lists.iter().map(|list| walk(list).peekable()).collect();
+        Self { columns, bounds, lists, ready: Vec::new(), seen: 0 }
     }
 
-    /// True if no post that wasn't read yet comes before one with this score.
-    fn is_sure(&self, score: i64) -> bool {
-        self.next.is_none_or(|rung| match self.bounds.order {
+    /// The posts that come next, without those whose author certainly isn't wanted. Once `limit` entries were looked
+    /// at, no other is.
+    pub(super) fn next_run(&mut self, limit: usize, may_want: impl Fn(u32) -> bool, run: &mut Vec<u32>) -> Next {
+        loop {
+            match (self.ready.last().copied(), self.next_rung()) {
+                (Some((score, _)), next) if self.is_sure(score, next) => {
+                    run.clear();
+                    while let Some((_, post)) = self.ready.pop_if(|ready| ready.0 == score) {
+                        run.push(post);
+                    }
+                    return Next::Run(score);
+                }
+                (_, Some(rung)) => {
+                    if !self.read(rung, limit, &may_want) {
+                        return Next::TooFar;
+                    }
+                }
+                (_, None) => return Next::End,
+            }
+        }
+    }
+
+    /// The posts that were read and not given, those with the best scores first.
+    pub(super) fn unread(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ready.iter().rev().map(|(_, post)| *post)
+    }
+
+    /// How many entries were looked at.
+    pub(super) const fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// The rung to read next, if any is left that has posts within the bounds.
+    fn next_rung(&mut self) -> Option<u32> {
+        let heads = self.lists.iter_mut().filter_map(Peekable::peek).map(|entry| entry.rung);
+        let next = if self.bounds.order == Order::Descending { heads.max() } else { heads.min() };
+        next.filter(|rung| !self.is_past(*rung))
+    }
+
+    /// True if no post on the rungs from `next` on comes before one with this score.
+    fn is_sure(&self, score: i64, next: Option<u32>) -> bool {
+        next.is_none_or(|rung| match self.bounds.order {
             Order::Descending => score >= end(rung),
             Order::Ascending => score < start(rung),
         })
@@ -46,39 +96,35 @@ impl<'a, 'b> Rungs<'a, 'b> {
         }
     }
 
-    fn read(&mut self, rung: u32) {
-        for list in self.lists {
-            let posts = list.walk(list.place(|entry| entry.rung < rung), Order::Ascending);
-            let posts = posts.take_while(|entry| entry.rung == rung).map(|entry| entry.post);
-            let scored = posts.map(|post| (i64::from(self.columns.posts[at(post)].engagement), post));
-            self.ready.extend(scored.filter(|(score, post)| self.bounds.admits(self.columns, *score, *post)));
+    /// Reads a rung, unless that exceeds the limit.
+    fn read(&mut self, rung: u32, limit: usize, may_want: impl Fn(u32) -> bool) -> bool {
+        let mut is_whole = true;
+        for list in &mut self.lists {
+            while is_whole && let Some(entry) = list.next_if(|entry| entry.rung == rung) {
+                self.seen += 1;
+                is_whole = self.seen <= limit;
+                if may_want(entry.author) {
+                    let score = i64::from(self.columns.posts[at(entry.post)].engagement);
+                    let is_admitted = self.bounds.admits(self.columns, score, entry.post);
+                    self.ready.extend(is_admitted.then_some((score, entry.post)));
+                }
+            }
         }
-        let order = self.bounds.order;
-        self.ready.sort_unstable_by(|a, b| {
-            let ascending = a.0.cmp(&b.0).then_with(|| self.columns.compare_posts(a.1, b.1));
-            if order == Order::Descending { ascending } else { ascending.reverse() }
-        });
-        self.next = match order {
-            Order::Descending => rung.checked_sub(1),
-            Order::Ascending => Some(rung + 1).filter(|next| *next <= self.top),
-        };
-        if self.next.is_some_and(|next| self.is_past(next)) {
-            self.next = None;
+        self.ready.sort_unstable();
+        if self.bounds.order == Order::Ascending {
+            self.ready.reverse();
         }
+        self.ready.dedup();
+        is_whole
     }
 }
 
-impl Iterator for Rungs<'_, '_> {
-    type Item = (i64, u32);
-
-    fn next(&mut self) -> Option<(i64, u32)> {
-        loop {
-            match (self.ready.last(), self.next) {
-                (Some((score, _)), _) if self.is_sure(*score) => return self.ready.pop(),
-                (_, Some(rung)) => self.read(rung),
-                (_, None) => return self.ready.pop(),
-            }
-        }
+/// True for rungs below the place where reading begins, as in [`Bounds::is_before`].
+fn is_before(bounds: &Bounds<'_>, rung: u32) -> bool {
+    let after = bounds.after.map(|after| after.score);
+    match bounds.order {
+        Order::Descending => start(rung) <= bounds.range.max.min(after.unwrap_or(i64::MAX)),
+        Order::Ascending => end(rung) <= bounds.range.min.max(after.unwrap_or(i64::MIN)),
     }
 }
 
@@ -107,34 +153,58 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the posts' past, they come by engagement, from the beginning of the bounds to their end.
+        /// Whatever the posts' past, they come by engagement, from the beginning of the bounds to their end, without
+        /// those of an author who isn't wanted. What is in both lists comes once.
         #[test]
         fn rungs_are_read_in_order(
             engagements in proptest::collection::vec((0u32..70, 0u32..70), 0..120),
             ascending: bool,
             range in (-2i64..80, -2i64..80),
             after in proptest::option::of(0usize..120),
+            unwanted in 0u32..4,
+            limit in 0usize..300,
         ) {
             let columns = columns(&engagements);
             let every = 0..columns.posts.len() as u32;
             let score = |post: u32| i64::from(columns.posts[at(post)].engagement);
-            let rung = |post: u32| Rung { rung: u32::from(columns.posts[at(post)].rung), post };
+            let author = |post: u32| columns.posts[at(post)].author;
+            let rung = |post: u32| Rung { rung: u32::from(columns.posts[at(post)].rung), post, author: author(post) };
             let mut entries: Vec<Rung> = every.clone().map(rung).collect();
             entries.sort_unstable();
-            let (odd, even): (Vec<Rung>, Vec<Rung>) = entries.into_iter().partition(|entry| entry.post % 2 == 1);
-            let (odd, even) = (Sorted::from_ordered(odd), Sorted::from_ordered(even));
+            let part = |three: u32| entries.iter().copied().filter(|entry| entry.post % 3 != three).collect();
+            let (one, other) = (Sorted::from_ordered(part(0)), Sorted::from_ordered(part(1)));
             let after = after.filter(|place| *place < engagements.len()).map(|place| place as u32);
             let after = after.map(|post| Position { score: score(post), member: columns.key(post).to_string().into() });
             let order = if ascending { Order::Ascending } else { Order::Descending };
             let range = ScoreRange::between(Some(range.0), Some(range.1));
             let bounds = Bounds { order, range, after: after.as_ref() };
             let mut expected: Vec<(i64, u32)> = every.map(|post| (score(post), post)).collect();
-            expected.retain(|(score, post)| bounds.admits(&columns, *score, *post));
-            expected.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| columns.compare_posts(a.1, b.1)));
+            expected.retain(|(score, post)| bounds.admits(&columns, *score, *post) && author(*post) != unwanted);
+            expected.sort_unstable();
             if !ascending {
                 expected.reverse();
             }
-            prop_assert_eq!(Rungs::new(&columns, &[&odd, &even], &bounds).collect::<Vec<_>>(), expected);
+            let mut rungs = Rungs::new(&columns, &[&one, &other], &bounds);
+            let (mut found, mut run) = (Vec::new(), Vec::new());
+            let last = loop {
+                match rungs.next_run(limit, |author| author != unwanted, &mut run) {
+                    Next::Run(score) => {
+                        run.sort_unstable();
+                        if !ascending {
+                            run.reverse();
+                        }
+                        found.extend(run.iter().map(|post| (score, *post)));
+                    }
+                    last => break last,
+                }
+            };
+            if last == Next::End {
+                prop_assert_eq!(found, expected);
+            } else {
+                prop_assert!(rungs.seen() > limit && limit < 2 * engagements.len());
+                prop_assert_eq!(&found[..], &expected[..found.len()]);
+                prop_assert!(rungs.unread().all(|post| expected[found.len()..].contains(&(score(post), post))));
+            }
         }
     }
 }
