@@ -151,7 +151,7 @@ pub enum Switch {
 /// What may be asked.
 #[derive(Clone, Debug)]
 pub struct ReadPolicy {
-    /// Kinds that only their author and those they name may see (4, 62, 1059).
+    /// Kinds that only their author and those they name may see (4, 62, 1059, 21059).
     pub restricted_kinds: Arc<[Kind]>,
     /// What happens to filters without ids, authors and tags (allowed).
     pub scrape: Scrape,
@@ -172,7 +172,7 @@ pub struct ReadPolicy {
 impl Default for ReadPolicy {
     fn default() -> Self {
         Self {
-            restricted_kinds: Arc::from([Kind::DIRECT_MESSAGE, Kind::VANISH, Kind::GIFT_WRAP]),
+            restricted_kinds: [Kind::DIRECT_MESSAGE, Kind::VANISH, Kind::GIFT_WRAP, Kind::EPHEMERAL_GIFT_WRAP].into(),
             scrape: Scrape::Allowed,
             allowed_kinds: Vec::new(),
             author_or_tag: Requirement::Optional,

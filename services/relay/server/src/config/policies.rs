@@ -19,7 +19,7 @@ section! {
     /// What may be asked.
     pub struct Read {
         /// Kinds that only their author and those they name may see.
-        pub restricted_kinds: Vec<KindNumber> = [4, 62, 1059].map(KindNumber).to_vec(),
+        pub restricted_kinds: Vec<KindNumber> = [4, 62, 1059, 21_059].map(KindNumber).to_vec(),
         /// What happens to filters without ids, authors and tags.
         pub scrape: Scrape = Scrape::Allow,
         /// Kinds that may be asked for; a filter must name kinds then. None: any.
