@@ -26,4 +26,4 @@ pub mod store;
 pub mod suite;
 
 pub use cache::InMemoryCache;
-pub use relay::{Asker, Intake, ManageError, Observer, Presence, Protected, Purge, Relay, Terms};
+pub use relay::{Asker, Intake, ManageError, Observer, Presence, Protected, Purge, Relay, Terms, Waker};

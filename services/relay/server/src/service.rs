@@ -21,7 +21,7 @@ use nexus_relay::{
 };
 use nexus_runtime::{CancellationToken, Clock, Tasks};
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How long another relay may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,6 +62,8 @@ pub struct Service<S> {
     router: Router,
     /// How far delivery has come.
     head: Arc<Head>,
+    /// Told when there is something to deliver.
+    committed: Arc<Notify>,
     jobs: Arc<JobFeed>,
 }
 
@@ -82,6 +84,11 @@ impl<S: StorageAdapter + 'static> Service<S> {
         let head = Arc::new(Head::new(relay.delivered()));
         let told = head.clone();
         let relay = relay.with_observer(Box::new(move |seq| told.advance(seq)));
+        let committed = Arc::new(Notify::new());
+        let relay = relay.with_waker({
+            let committed = committed.clone();
+            Box::new(move || committed.notify_one())
+        });
         let relay = Arc::new(match judge {
             Some(judge) => relay.with_judge(judge),
             None => relay,
@@ -91,7 +98,7 @@ impl<S: StorageAdapter + 'static> Service<S> {
         let jobs = Arc::new(JobFeed::default());
         let market = market::router::<Native<S>>(relay, jobs.clone());
         let router = http::router(hands.clone(), market);
-        Ok(Self { hands, router, head, jobs })
+        Ok(Self { hands, router, head, committed, jobs })
     }
 
     /// What is served, at the paths of its document and its socket.
@@ -106,9 +113,11 @@ impl<S: StorageAdapter + 'static> Service<S> {
 
     /// Starts everything.
     pub fn run(self, tasks: &Tasks) {
-        let Self { hands, head, jobs, .. } = self;
+        let Self { hands, head, committed, jobs, .. } = self;
         let damaged = hands.storage().damaged();
         tasks.spawn("relay-store", |stop| damage(damaged, stop));
+        let relay = hands.relay().clone();
+        tasks.spawn("relay-delivery", |stop| deliver(relay, committed, stop));
         let (relay, watch) = (hands.relay().clone(), head.watch());
         tasks.spawn("relay-jobs", |stop| jobs.run::<Native<S>>(relay, watch, stop));
         let streams: Vec<Stream> = hands.config().streams.iter().map(crate::config::Stream::to_mirror).collect();
@@ -129,6 +138,18 @@ impl<S: StorageAdapter + 'static> Service<S> {
             Ok::<_, Infallible>(())
         });
     }
+}
+
+/// Passes on what was committed, as long as somebody may be listening.
+async fn deliver<S: StorageAdapter + 'static>(
+    relay: Arc<NativeRelay<S>>,
+    committed: Arc<Notify>,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
+    while stop.run_until_cancelled(committed.notified()).await.is_some() {
+        relay.deliver().await;
+    }
+    Ok(())
 }
 
 /// Fails when the store was found to be damaged.

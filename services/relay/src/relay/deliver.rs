@@ -1,12 +1,12 @@
 //! Delivery: a reader of the journal that passes on what was committed, in its order, one at a time.
 
-use super::Relay;
+use super::{Relay, lane::Ahead};
 use crate::{
     ports::{CacheAdapter, Entry, LogLevel, RuntimeAdapter, StorageAdapter, WebSocketAdapter},
     session::Session,
 };
 use nexus_model::Seq;
-use nexus_nostr::Event;
+use nexus_nostr::{Event, Kind};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard},
@@ -19,6 +19,7 @@ const BATCH: usize = 512;
 pub(super) struct Feed {
     progress: Mutex<Progress>,
     observer: Option<Observer>,
+    waker: Option<Waker>,
 }
 
 /// Told how far delivery has come, each time it gets further. It must not wait.
@@ -28,9 +29,18 @@ pub type Observer = Box<dyn Fn(Seq) + Send + Sync>;
 #[cfg(target_arch = "wasm32")]
 pub type Observer = Box<dyn Fn(Seq)>;
 
+/// Called when there is something to deliver. It must not wait.
+#[cfg(not(target_arch = "wasm32"))]
+pub type Waker = Box<dyn Fn() + Send + Sync>;
+/// Called when there is something to deliver. It must not wait.
+#[cfg(target_arch = "wasm32")]
+pub type Waker = Box<dyn Fn()>;
+
 #[derive(Debug)]
 struct Progress {
     cursor: Seq,
+    /// The newest commit of this relay that may have removed something.
+    removed: Seq,
     turn: Turn,
 }
 
@@ -50,11 +60,19 @@ struct Deliverer<'a> {
 
 impl Feed {
     pub(super) const fn new(cursor: Seq) -> Self {
-        Self { progress: Mutex::new(Progress { cursor, turn: Turn::Free }), observer: None }
+        Self {
+            progress: Mutex::new(Progress { cursor, removed: cursor, turn: Turn::Free }),
+            observer: None,
+            waker: None,
+        }
     }
 
     pub(super) fn observe(&mut self, observer: Observer) {
         self.observer = Some(observer);
+    }
+
+    pub(super) fn wake_with(&mut self, waker: Waker) {
+        self.waker = Some(waker);
     }
 
     /// Takes the turn, or tells whoever has it that there is more.
@@ -66,6 +84,20 @@ impl Feed {
         }
         progress.turn = Turn::Again;
         None
+    }
+
+    /// An event of `kind` was stored at `seq`. To be called before anybody is told.
+    pub(super) fn stored(&self, seq: Seq, kind: Kind) {
+        if kind.is_versioned() || matches!(kind, Kind::DELETION | Kind::VANISH) {
+            let mut progress = self.progress();
+            progress.removed = progress.removed.max(seq);
+        }
+    }
+
+    /// True if what this relay removed was passed on, so that the cache has nothing of it.
+    pub(super) fn is_tidy(&self) -> bool {
+        let progress = self.progress();
+        progress.removed <= progress.cursor
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -114,6 +146,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     pub async fn deliver(&self) {
         let Some(mut deliverer) = self.feed.take() else { return };
         loop {
+            self.pass_ahead(deliverer.cursor()).await;
             let entries = match self.storage.events_after(deliverer.cursor(), BATCH).await {
                 Ok(entries) => entries,
                 Err(error) => {
@@ -128,22 +161,46 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 continue;
             };
             for entry in entries {
+                let seq = entry.seq();
                 self.pass(entry).await;
+                self.pass_ahead(seq).await;
             }
+            self.lane.forget(last);
             deliverer.advance(last);
+        }
+    }
+
+    /// Has what was committed passed on: by whoever is there for it, or else now.
+    pub(super) async fn have_delivered(&self) {
+        match &self.feed.waker {
+            Some(wake) => wake(),
+            None => self.deliver().await,
         }
     }
 
     async fn pass(&self, entry: Entry) {
         match entry {
             Entry::Created { stored, event } => {
-                self.fan_out(Some(stored.seq), &event, &stored.json).await;
+                // Here and not where it was stored: so it comes before its own removal.
+                if let Err(error) = self.cache.cache_event(&event, self.cache_seconds).await {
+                    self.runtime.log(LogLevel::Warn, &format!("an event can't be cached: {error}"));
+                }
+                if !self.lane.was_passed(stored.seq) {
+                    self.fan_out(Some(stored.seq), &event, &stored.json).await;
+                }
             }
             Entry::Removed { id, .. } => {
                 if let Err(error) = self.cache.invalidate(&id).await {
                     self.runtime.log(LogLevel::Warn, &format!("an event can't be forgotten: {error}"));
                 }
             }
+        }
+    }
+
+    /// Passes on what may go first, and stands after `reached`.
+    async fn pass_ahead(&self, reached: Seq) {
+        while let Some(Ahead { seq, event, json }) = self.lane.next(reached) {
+            self.fan_out(Some(seq), &event, &json).await;
         }
     }
 

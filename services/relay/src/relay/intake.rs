@@ -13,7 +13,7 @@ use crate::{
 };
 use nexus_model::{Raw, Verified};
 use nexus_nostr::{Event, Prefix, Reason, nip::nip70};
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 /// On which terms events are taken in.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +103,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             admitted = self.keep_accepted(admitted, judge, terms.source, intakes).await;
         }
         self.store_foreign(admitted, intakes).await?;
-        self.deliver().await;
+        self.have_delivered().await;
         Ok(())
     }
 
@@ -169,8 +169,10 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         if to_store.is_empty() {
             return Ok(());
         }
+        let kept: Vec<Arc<Event>> = to_store.iter().map(|prepared| prepared.event().clone()).collect();
         let outcomes = self.storage.store_batch(to_store).await?;
-        for (place, outcome) in places.into_iter().zip(outcomes) {
+        for ((place, event), outcome) in places.into_iter().zip(&kept).zip(outcomes) {
+            self.note(event, outcome);
             intakes[place] = intake(outcome);
         }
         Ok(())

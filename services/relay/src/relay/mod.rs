@@ -4,6 +4,7 @@
 mod answer;
 mod deliver;
 mod intake;
+mod lane;
 mod manage;
 mod moderation;
 mod once;
@@ -13,7 +14,7 @@ mod roles;
 mod route;
 mod upkeep;
 
-pub use deliver::Observer;
+pub use deliver::{Observer, Waker};
 pub use intake::{Intake, Protected, Terms};
 pub use manage::{ManageError, Purge};
 pub use once::Asker;
@@ -53,6 +54,7 @@ pub struct Relay<S, C, W, R> {
     buckets: Mutex<Buckets>,
     sessions: Mutex<HashMap<ConnectionId, Shared>>,
     feed: deliver::Feed,
+    lane: lane::Lane,
     upkeep: upkeep::Upkeep,
     judge: Option<Box<dyn Judge>>,
 }
@@ -85,6 +87,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             buckets: Mutex::default(),
             sessions: Mutex::default(),
             feed: deliver::Feed::new(start),
+            lane: lane::Lane::default(),
             upkeep: upkeep::Upkeep::default(),
             judge: None,
         };
@@ -103,6 +106,14 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     #[must_use]
     pub fn with_observer(mut self, observer: deliver::Observer) -> Self {
         self.feed.observe(observer);
+        self
+    }
+
+    /// This relay, in which somebody else calls [`Relay::deliver`] whenever `waker` is called. Without one, whoever
+    /// publishes also passes on what was committed meanwhile, and is not heard as long as that lasts.
+    #[must_use]
+    pub fn with_waker(mut self, waker: Waker) -> Self {
+        self.feed.wake_with(waker);
         self
     }
 
@@ -172,6 +183,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                     Action::Send(text) => self.send(conn, &text),
                     other => {
                         self.publish(&session, std::mem::take(&mut publications)).await;
+                        // Whoever doesn't take answers gets no further ones.
+                        self.sockets.room(conn).await;
                         self.perform(&session, other).await;
                     }
                 }

@@ -98,8 +98,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 let prepared = PreparedEvent::new(event, self.runtime.now().into(), expires_at);
                 let event = prepared.event().clone();
                 let outcome = self.storage.store_event(prepared).await?;
-                self.remember(&event, outcome).await;
-                self.deliver().await;
+                self.note(&event, outcome);
+                self.have_delivered().await;
                 Ok(verdict(outcome))
             }
         }

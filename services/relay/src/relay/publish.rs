@@ -38,7 +38,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             }
         }
         self.take(session, valid).await;
-        self.deliver().await;
+        self.have_delivered().await;
     }
 
     /// Asks for the last word on events, and stores or passes on what is let in.
@@ -95,7 +95,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     }
 
     async fn is_known(&self, id: &EventId) -> bool {
-        if matches!(self.cache.get_cached_event(id).await, Ok(Some(_))) {
+        if self.feed.is_tidy() && matches!(self.cache.get_cached_event(id).await, Ok(Some(_))) {
             return true;
         }
         // A store that fails here will fail again when the event is to be stored, and then it is told.
@@ -157,7 +157,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         match self.storage.store_batch(events).await {
             Ok(outcomes) => {
                 for (event, outcome) in kept.iter().zip(outcomes) {
-                    self.remember(event, outcome).await;
+                    self.note(event, outcome);
                     self.answer(session, &event.id, verdict(outcome));
                 }
             }
@@ -168,11 +168,11 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
-    pub(super) async fn remember(&self, event: &Event, outcome: Outcome) {
-        if matches!(outcome, Outcome::Stored(_))
-            && let Err(error) = self.cache.cache_event(event, self.cache_seconds).await
-        {
-            self.runtime.log(LogLevel::Warn, &format!("an event can't be cached: {error}"));
+    /// Notes what became of an event, before its sender is told and before it is passed on.
+    pub(super) fn note(&self, event: &Arc<Event>, outcome: Outcome) {
+        if let Outcome::Stored(seq) = outcome {
+            self.feed.stored(seq, event.kind);
+            self.lane.admit(seq, event);
         }
     }
 

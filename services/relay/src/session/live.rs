@@ -6,7 +6,7 @@
 use super::{Action, Session, send};
 use crate::{
     ports::Count,
-    settings::{Settings, Switch},
+    settings::{Limits, Settings, Switch},
 };
 use nexus_model::{Seq, Timestamp};
 use nexus_nostr::{CountAnswer, EoseHint, Event, Prefix, Reason, RelayMessage};
@@ -15,15 +15,35 @@ use std::sync::Arc;
 /// A subscription that is being answered.
 #[derive(Debug)]
 pub(super) enum Subscription {
-    /// Its stored events are being looked for; what happens meanwhile waits. Ephemeral events have no position.
-    Storing(Vec<(Option<Seq>, Arc<str>)>),
+    /// Its stored events are being looked for; what happens meanwhile waits.
+    Storing(Waiting),
     /// It gets what happens after this position.
     Live(Seq),
 }
 
 impl Default for Subscription {
     fn default() -> Self {
-        Self::Storing(Vec::new())
+        Self::Storing(Waiting::default())
+    }
+}
+
+/// Events that wait until the stored ones were sent.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Ephemeral events have no position.
+    events: Vec<(Option<Seq>, Arc<str>)>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// Keeps an event, and gives false if there is no room.
+    fn push(&mut self, seq: Option<Seq>, json: &Arc<str>, limits: &Limits) -> bool {
+        let fits = self.events.len() < limits.live_buffer && self.bytes + json.len() <= limits.outbound_bytes;
+        if fits {
+            self.events.push((seq, json.clone()));
+            self.bytes += json.len();
+        }
+        fits
     }
 }
 
@@ -39,7 +59,7 @@ impl Session {
             return Vec::new();
         };
         let waiting = match std::mem::replace(subscription, Subscription::Live(upto)) {
-            Subscription::Storing(waiting) => waiting,
+            Subscription::Storing(waiting) => waiting.events,
             Subscription::Live(_) => Vec::new(),
         };
         let hint = (settings.read.eose_hint == Switch::On).then_some(hint);
@@ -66,11 +86,10 @@ impl Session {
             Some(Subscription::Live(since)) if seq.is_none_or(|seq| seq > *since) => {
                 vec![send(&RelayMessage::Event { sub, json })]
             }
-            Some(Subscription::Storing(waiting)) if waiting.len() < settings.limits.live_buffer => {
-                waiting.push((seq, json.clone()));
-                Vec::new()
-            }
-            Some(Subscription::Storing(_)) => {
+            Some(Subscription::Storing(waiting)) => {
+                if waiting.push(seq, json, &settings.limits) {
+                    return Vec::new();
+                }
                 self.end_subscription(sub, "too much happened while stored events were sent")
             }
             _ => Vec::new(),

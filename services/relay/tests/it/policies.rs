@@ -196,7 +196,7 @@ fn a_judge_has_the_last_word() {
     let test = async {
         let opinion = std::sync::Arc::new(Opinion::default());
         let mut stage = TestStage::new(Settings::default()).await;
-        stage.relay = stage.relay.with_judge(Box::new(Shared(opinion.clone())));
+        stage = stage.change(|relay| relay.with_judge(Box::new(Shared(opinion.clone()))));
         stage.connect("ada").await;
         let mut forged = note("forged");
         forged.content.push('!');

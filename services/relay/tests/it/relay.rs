@@ -12,8 +12,12 @@ fn settings() -> Settings {
 }
 
 fn note(number: i64) -> Event {
+    of_kind(Kind::NOTE, number)
+}
+
+fn of_kind(kind: Kind, number: i64) -> Event {
     let key = SigningKey::from_bytes([1; 32]).expect("a key");
-    key.sign(Kind::NOTE, Seconds::new(1_600_000_000 + number), Tags::default(), number.to_string())
+    key.sign(kind, Seconds::new(1_600_000_000 + number), Tags::default(), number.to_string())
 }
 
 /// Runs what can't wait, because memory never does.
@@ -159,14 +163,16 @@ fn every_subscription_sees_every_event_once_while_others_write() {
         for writer in 0..2 {
             scope.spawn(move || {
                 for number in (0..EVENTS).filter(|number| number % 2 == writer) {
-                    let text = format!(r#"["EVENT",{}]"#, note(number).to_json());
+                    // Every third is a job, and may be passed on before its turn.
+                    let kind = Kind::new(if number % 3 == 0 { 5_050 } else { 1 });
+                    let text = format!(r#"["EVENT",{}]"#, of_kind(kind, number).to_json());
                     now(relay.on_message(ConnectionId::new(READERS + u64::try_from(writer).expect("small")), &text));
                 }
             });
         }
         scope.spawn(move || {
             for number in 0..READERS {
-                now(relay.on_message(ConnectionId::new(number), r#"["REQ","s",{"kinds":[1]}]"#));
+                now(relay.on_message(ConnectionId::new(number), r#"["REQ","s",{"kinds":[1,5050]}]"#));
             }
         });
     });

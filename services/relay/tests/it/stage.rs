@@ -108,12 +108,41 @@ impl WebSocketAdapter for MockSockets {
     }
 }
 
-type TestRelay =
+pub(crate) type TestRelay =
     Relay<MemoryStorage, InMemoryCache<Box<dyn Fn() -> Timestamp + Send + Sync>>, MockSockets, TestRuntime>;
+
+/// Something that happens in the middle of something else: when the cache has looked at its clock so many times.
+#[derive(Clone, Default)]
+pub(crate) struct Interruption(Arc<Mutex<Option<(usize, Interrupt)>>>);
+
+type Interrupt = Box<dyn FnOnce() + Send>;
+
+impl Interruption {
+    pub(crate) fn set(&self, looks: usize, interrupt: impl FnOnce() + Send + 'static) {
+        *self.0.lock().expect("no panic") = Some((looks, Box::new(interrupt)));
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.lock().expect("no panic").is_none()
+    }
+
+    fn look(&self) {
+        let mut set = self.0.lock().expect("no panic");
+        if let Some((looks, _)) = set.as_mut() {
+            *looks -= 1;
+        }
+        let due = set.take_if(|(looks, _)| *looks == 0);
+        drop(set);
+        if let Some((_, interrupt)) = due {
+            interrupt();
+        }
+    }
+}
 
 /// The relay with its clients.
 pub(crate) struct TestStage {
-    pub(crate) relay: TestRelay,
+    pub(crate) relay: Arc<TestRelay>,
+    pub(crate) interruption: Interruption,
     clock: Clock,
     clients: BTreeMap<String, ConnectionId>,
     connected: u64,
@@ -126,15 +155,33 @@ impl TestStage {
         let clock = Clock(Arc::new(AtomicI64::new(NOW)));
         let runtime = TestRuntime { clock: clock.clone(), next: AtomicU64::new(1) };
         let by_clock = clock.clone();
-        let cache = InMemoryCache::new(100, Box::new(move || by_clock.now()) as Box<_>);
+        let interruption = Interruption::default();
+        let set = interruption.clone();
+        let look = move || {
+            set.look();
+            by_clock.now()
+        };
+        let cache = InMemoryCache::new(1_000, Box::new(look) as Box<_>);
         let relay = Relay::open(MemoryStorage::default(), cache, MockSockets::default(), runtime, settings, 300).await;
         Self {
-            relay: relay.expect("memory can be read"),
+            relay: Arc::new(relay.expect("memory can be read")),
+            interruption,
             clock,
             clients: BTreeMap::new(),
             connected: 0,
             ip: [127, 0, 0, 1].into(),
         }
+    }
+
+    /// The relay, made anew of itself.
+    pub(crate) fn change(self, change: impl FnOnce(TestRelay) -> TestRelay) -> Self {
+        let relay = Arc::into_inner(self.relay).expect("nobody else has it");
+        Self { relay: Arc::new(change(relay)), ..self }
+    }
+
+    /// Everything that waits for a client.
+    pub(crate) fn gather(&self, client: &str) -> Vec<String> {
+        self.relay.sockets().take(self.connection(client)).into()
     }
 
     pub(crate) fn connection(&self, client: &str) -> ConnectionId {

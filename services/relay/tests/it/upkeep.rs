@@ -55,7 +55,7 @@ fn whoever_wants_to_know_is_told_how_far_delivery_has_come() {
         let notice = told.clone();
         let mut stage = TestStage::new(Settings::default()).await;
         let observer = Box::new(move |seq: Seq| notice.store(seq.get(), Ordering::SeqCst));
-        stage.relay = stage.relay.with_observer(observer);
+        stage = stage.change(|relay| relay.with_observer(observer));
         stage.connect("ada").await;
         replace(&mut stage, 0).await;
         assert_eq!(told.load(Ordering::SeqCst), 1);
