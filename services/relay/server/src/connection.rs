@@ -19,8 +19,9 @@ use tokio::{
 const GATHERED: usize = 256 << 10;
 /// The part of them that one call of the system reads.
 const PIECE: usize = 16 << 10;
-/// Messages that are handed to the relay together.
+/// Messages that are handed to the relay together, and their bytes: what was read may have been compressed.
 const TOGETHER: usize = 1_024;
+const TOGETHER_BYTES: usize = 1 << 20;
 
 /// A connection while it lasts.
 pub(crate) struct Connection<S> {
@@ -73,7 +74,7 @@ impl<S: StorageAdapter + 'static> Connection<S> {
                     self.hands.relay().on_stop(self.id).await;
                     continue;
                 }
-                gathered = gather(&mut io, &mut reader) => gathered,
+                gathered = self.hear(&mut io, &mut reader) => gathered,
             };
             let Ok(bytes @ 1..) = gathered else { break };
             self.outbox.heard(self.now());
@@ -91,6 +92,16 @@ impl<S: StorageAdapter + 'static> Connection<S> {
             }
         }
         self.outbox.end();
+    }
+
+    /// Reads what has come, once the client has taken enough of its answers.
+    async fn hear(&self, io: &mut (impl AsyncRead + Unpin), reader: &mut Reader) -> io::Result<usize> {
+        self.outbox.room(self.soft()).await;
+        gather(io, reader).await
+    }
+
+    fn soft(&self) -> usize {
+        self.hands.relay().sockets().bounds().soft
     }
 
     fn reader(&self) -> Reader {
@@ -114,13 +125,15 @@ impl<S: StorageAdapter + 'static> Connection<S> {
 
     /// Hands over everything that has come.
     async fn take(&self, reader: &mut Reader) -> Flow {
-        let mut texts = Vec::new();
+        let (mut texts, mut bytes) = (Vec::new(), 0);
         loop {
             let message = match reader.next() {
                 Ok(Some(Message::Text(text))) => {
+                    bytes += text.len();
                     texts.push(text);
-                    if texts.len() == TOGETHER {
+                    if texts.len() == TOGETHER || bytes >= TOGETHER_BYTES {
                         self.hand_over(&mut texts).await;
+                        bytes = 0;
                     }
                     continue;
                 }
@@ -202,7 +215,7 @@ impl<S: StorageAdapter + 'static> Connection<S> {
 
     /// Writes what waits until nothing more comes.
     async fn speak(&self, mut io: impl AsyncWrite + Unpin, flushed: &Notify) {
-        let soft = self.hands.relay().sockets().bounds().soft;
+        let soft = self.soft();
         while let Some(bytes) = self.outbox.take().await {
             let written = tokio::select! {
                 written = self.write(&mut io, &bytes, soft) => written,

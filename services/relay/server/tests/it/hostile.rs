@@ -3,6 +3,7 @@
 use crate::{
     client::Client,
     house::{House, PATIENCE, config, event},
+    raw::{frame, raw},
 };
 use futures_util::SinkExt;
 use nexus_config::Span;
@@ -13,20 +14,6 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_tungstenite::tungstenite::Message;
-
-/// A socket after the handshake, for bytes that no library would send.
-async fn raw(house: &House) -> TcpStream {
-    let mut stream = TcpStream::connect(house.address).await.expect("a connection");
-    let request = "GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.expect("it is read");
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(stream.read_u8().await.expect("an answer"));
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
-    stream
-}
 
 /// Everything until the relay hangs up.
 async fn rest(stream: &mut TcpStream) -> Vec<u8> {
@@ -42,7 +29,7 @@ fn closes_with(bytes: &[u8], code: u16) -> bool {
 }
 
 /// The relay still serves others.
-async fn is_well(house: &House) {
+pub(crate) async fn is_well(house: &House) {
     let (mut client, _) = Client::greeted(house).await;
     let told = client.told(&event(9, 1, &[], "well")).await;
     assert!(told.contains("true"), "{told}");
@@ -176,9 +163,7 @@ async fn who_never_reads_gets_no_more_than_the_outbox_holds() {
     let asked = HELD_BY_SYSTEM / (20 * content.len()) + 20;
     for number in 0..asked {
         let text = format!(r#"["REQ","{number}",{{"kinds":[1]}}]"#);
-        let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
-        frame.extend_from_slice(text.as_bytes());
-        stream.write_all(&frame).await.unwrap();
+        stream.write_all(&frame(&text)).await.unwrap();
     }
     let silent = house.relay.sockets().connections().into_iter().max().expect("a connection");
     let is_stuck = async |house: &House| house.relay.sockets().buffered_bytes(silent) > 64 << 10;
