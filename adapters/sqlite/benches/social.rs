@@ -13,9 +13,10 @@ use nexus_social::{
     input::{Event, EventAction, Input},
     row::{ContentHash, PostKey, PostKind, user_uri},
     rules::Policy,
-    store::{Store, suite},
+    store::Store,
     writer::Writer,
 };
+use nexus_social_suite as suite;
 use nexus_sqlite::social::SocialStore;
 use pubky_app_specs::{PubkyAppFollow, PubkyAppPost, PubkyAppTag, PubkyAppUser, traits::HashId as _};
 use std::{sync::Arc, time::Instant};

@@ -22,8 +22,6 @@ pub mod rules;
 pub mod session;
 pub mod settings;
 pub mod store;
-#[cfg(feature = "suite")]
-pub mod suite;
 
 pub use cache::InMemoryCache;
 pub use relay::{Asker, Intake, ManageError, Observer, Presence, Protected, Purge, Relay, Terms, Waker};

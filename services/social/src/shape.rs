@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use std::cmp::Ordering;
 
 /// A profile, with the homeserver that serves it.
-pub(crate) fn user_details(row: &UserRow, homeserver: Option<&str>) -> UserDetails {
+pub fn user_details(row: &UserRow, homeserver: Option<&str>) -> UserDetails {
     UserDetails {
         name: row.profile.name.clone(),
         bio: row.profile.bio.clone(),
@@ -24,7 +24,7 @@ pub(crate) fn user_details(row: &UserRow, homeserver: Option<&str>) -> UserDetai
 }
 
 /// A post, with the homeserver that serves it. No attachments at all are null (quirk 16 of the spec).
-pub(crate) fn post_details(row: &PostRow, homeserver: Option<&str>) -> PostDetails {
+pub fn post_details(row: &PostRow, homeserver: Option<&str>) -> PostDetails {
     PostDetails {
         content: row.content.clone(),
         id: row.key.id,
@@ -40,7 +40,7 @@ pub(crate) fn post_details(row: &PostRow, homeserver: Option<&str>) -> PostDetai
 }
 
 /// A file's description.
-pub(crate) fn file_details(row: &FileRow) -> FileDetails {
+pub fn file_details(row: &FileRow) -> FileDetails {
     let (owner, id) = (row.key.owner, row.key.id);
     let path = |variant: &str| format!("{owner}/{id}/{variant}");
     let scaled = |variant: &str| row.content_type.starts_with("image/").then(|| path(variant));
@@ -60,7 +60,7 @@ pub(crate) fn file_details(row: &FileRow) -> FileDetails {
 }
 
 /// A resource.
-pub(crate) fn resource_details(row: &ResourceRow) -> ResourceDetails {
+pub fn resource_details(row: &ResourceRow) -> ResourceDetails {
     ResourceDetails {
         id: row.id,
         uri: row.uri.clone(),

@@ -3,10 +3,8 @@ use futures_util::FutureExt;
 use nexus_cloudflare::D1Storage;
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{Event, Filter, Kind, Seconds, SigningKey, TagCondition, TagName, Tags};
-use nexus_relay::{
-    ports::{Outcome, PreparedEvent, RecordKind, StorageAdapter, StorageError},
-    suite,
-};
+use nexus_relay::ports::{Outcome, PreparedEvent, RecordKind, StorageAdapter, StorageError};
+use nexus_relay_suite as suite;
 use proptest::prelude::*;
 
 type Store = D1Storage<&'static StandIn>;

@@ -209,10 +209,8 @@ impl Transaction for Draft<'_> {
 mod tests {
     use super::*;
     use nexus_model::Timestamp;
-    use nexus_social::{
-        store::suite::{self, Op, World},
-        writer::Writer,
-    };
+    use nexus_social::writer::Writer;
+    use nexus_social_suite::{self as suite, Op, World};
     use std::sync::{
         Arc,
         atomic::{AtomicU32, Ordering},

@@ -4,8 +4,8 @@ use nexus_nostr::{Event, Filter, Kind, Seconds, SigningKey, Tags};
 use nexus_relay::{
     market::Counter,
     ports::{Entry, Outcome, PreparedEvent, Scope, StorageAdapter, StorageError, Viewer},
-    suite,
 };
+use nexus_relay_suite as suite;
 use nexus_sqlite::{
     Durability,
     relay::{Patience, Recent, Settings, SqliteStorage},

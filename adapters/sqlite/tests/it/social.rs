@@ -6,12 +6,10 @@ use nexus_social::{
     input::Input,
     mock::{Network, Size},
     row::Edge,
-    store::{
-        Error, Memory, Store, Stored,
-        suite::{self, Dump, Op, World},
-    },
+    store::{Error, Memory, Store, Stored},
     writer::Writer,
 };
+use nexus_social_suite::{self as suite, Dump, Op, World};
 use nexus_sqlite::social::{SCHEMA, SocialStore};
 use proptest::prelude::*;
 use rusqlite::Connection;

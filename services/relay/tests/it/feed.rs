@@ -1,10 +1,8 @@
 use crate::stage::TestStage;
 use futures_util::FutureExt;
 use nexus_nostr::{Event, Kind, Seconds, SigningKey, Tags};
-use nexus_relay::{
-    settings::{Market, Settings, Switch},
-    suite::scenario::Stage,
-};
+use nexus_relay::settings::{Market, Settings, Switch};
+use nexus_relay_suite::scenario::Stage;
 use serde_json::{Value, json};
 
 const AT: i64 = 1_700_000_000;

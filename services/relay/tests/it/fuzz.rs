@@ -8,8 +8,8 @@ use nexus_relay::{
     ports::{Record, RecordKind, StorageAdapter},
     rules::lists::{Lists, Network},
     settings::{Rates, Settings},
-    suite::scenario::Stage,
 };
+use nexus_relay_suite::scenario::Stage;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@ use nexus_relay::{
     Intake, Protected, Terms,
     ports::{Source, StorageAdapter},
     settings::{Limits, Pow, Retention, Settings},
-    suite::scenario::Stage,
 };
+use nexus_relay_suite::scenario::Stage;
 
 fn note(at: i64, tags: &[&[&str]], content: &str) -> Event {
     let tags = Tags::new(tags.iter().map(|tag| tag.iter().copied()));

@@ -5,8 +5,8 @@ use nexus_relay::{
     ManageError, Purge,
     ports::{RecordKind, StorageAdapter},
     settings::Settings,
-    suite::scenario::Stage,
 };
+use nexus_relay_suite::scenario::Stage;
 use serde_json::{Value, json};
 
 /// A relay with one administrator and one client.

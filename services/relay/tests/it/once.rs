@@ -7,8 +7,8 @@ use nexus_relay::{
     rules::policies::{Condition, Policy},
     session::Verdict,
     settings::{Auth, Rate, Rates, Requirement, Settings, WritePolicy},
-    suite::scenario::Stage,
 };
+use nexus_relay_suite::scenario::Stage;
 
 fn key(number: u8) -> SigningKey {
     SigningKey::from_bytes([number; 32]).expect("a key")

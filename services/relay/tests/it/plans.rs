@@ -4,8 +4,8 @@ use nexus_nostr::{Event, EventId, Filter};
 use nexus_relay::{
     index::{Plan, Rest, Statistics, Term, plan, plans, terms},
     ports::PreparedEvent,
-    suite::World,
 };
+use nexus_relay_suite::World;
 use proptest::prelude::*;
 use std::{
     cell::RefCell,

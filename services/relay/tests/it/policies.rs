@@ -8,8 +8,8 @@ use nexus_relay::{
         policies::{Arrival, Condition, Policy, Sender, judge},
     },
     settings::{Settings, WritePolicy},
-    suite::scenario::Stage,
 };
+use nexus_relay_suite::scenario::Stage;
 use proptest::prelude::*;
 use serde_json::Value;
 use std::{net::IpAddr, ops::RangeInclusive, sync::Mutex};

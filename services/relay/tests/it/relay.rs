@@ -4,8 +4,8 @@ use nexus_nostr::{Event, Kind, Prefix, Reason, Seconds, SigningKey, Tags};
 use nexus_relay::{
     ports::{CacheAdapter, ConnectionId, WebSocketAdapter},
     settings::{Limits, Settings, Switch, WritePolicy},
-    suite::scenario::Stage,
 };
+use nexus_relay_suite::scenario::Stage;
 
 fn settings() -> Settings {
     Settings::default()

@@ -1,10 +1,8 @@
 use crate::stage::TestStage;
 use futures_util::FutureExt;
 use nexus_nostr::nip::nip42::RelayUrl;
-use nexus_relay::{
-    settings::{Requirement, Retention, Settings},
-    suite::scenario,
-};
+use nexus_relay::settings::{Requirement, Retention, Settings};
+use nexus_relay_suite::scenario;
 
 fn settings() -> Settings {
     Settings {

@@ -7,8 +7,8 @@ use nexus_relay::{
     ports::{ConnectionId, ConnectionMeta, LogLevel, RuntimeAdapter, WebSocketAdapter, WsError},
     settings::Settings,
     store::MemoryStorage,
-    suite::scenario::Stage,
 };
+use nexus_relay_suite::scenario::Stage;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{

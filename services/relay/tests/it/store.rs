@@ -1,5 +1,6 @@
 use futures_util::FutureExt;
-use nexus_relay::{store::MemoryStorage, suite};
+use nexus_relay::store::MemoryStorage;
+use nexus_relay_suite as suite;
 
 #[test]
 fn the_store_in_memory_passes_the_suite() {

@@ -5,8 +5,8 @@ use nexus_nostr::{Kind, Seconds, SigningKey, Tags};
 use nexus_relay::{
     ports::{Entry, StorageAdapter},
     settings::Settings,
-    suite::scenario::Stage,
 };
+use nexus_relay_suite::scenario::Stage;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},

@@ -21,8 +21,6 @@ use std::sync::Arc;
 
 mod edge;
 mod memory;
-#[cfg(feature = "suite")]
-pub mod suite;
 pub mod value;
 
 pub use edge::{EdgeKey, sort_by_time};

@@ -28,26 +28,3 @@ fn quoted(field: &str) -> String {
     let mark = if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     format!("\"{mark}{}\"", field.replace('"', "\"\""))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{index::Index, model::History};
-
-    #[test]
-    fn a_line_has_a_name_a_score_and_ten_numbers() {
-        let mut history = History::new(5, 4);
-        history.by_ref().take(60).for_each(drop);
-        let index = Index::of_rows(history.model().rows());
-        let scores: Vec<_> = history.users().iter().map(|user| (*user, 0.25)).collect();
-        let text = report(&index, &scores, 3);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 4);
-        assert!(lines.iter().all(|line| line.split(',').count() == 13), "{text}");
-        assert!(lines[1].starts_with(&format!("{},", history.users()[0])), "{text}");
-        assert!(lines[1].contains(",2.5e-1,"), "{text}");
-        assert_eq!(quoted("a \"b\", c"), "\"a \"\"b\"\", c\"");
-        assert_eq!(quoted("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
-        assert_eq!(quoted("a=b"), "\"a=b\"");
-    }
-}

@@ -7,12 +7,10 @@ use nexus_social::{
     import::{BadLine, Importer, Notifications, Options, Summary, Trust},
     row::UserState,
     rules::Policy,
-    store::{
-        Memory, Store,
-        suite::{self, Dump, Op, World},
-    },
+    store::{Memory, Store},
     writer::Writer,
 };
+use nexus_social_suite::{self as suite, Dump, Op, World};
 use proptest::prelude::*;
 use std::sync::Arc;
 

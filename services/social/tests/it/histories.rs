@@ -4,15 +4,12 @@ use crate::scene::{post_key, user};
 use nexus_pubky::{Address, Path, Record};
 use nexus_social::{
     input::{EventAction, Input},
-    model::Model,
     query::Page,
     row::{Edge, Target},
-    store::{
-        Memory, Store, Stored,
-        suite::{self, Dump, Op, World},
-    },
+    store::{Memory, Store, Stored},
     writer::Writer,
 };
+use nexus_social_suite::{self as suite, Dump, Op, World, model::Model};
 use proptest::prelude::*;
 use std::{collections::BTreeSet, sync::Arc};
 

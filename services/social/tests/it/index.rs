@@ -5,7 +5,6 @@ use nexus_pubky::PubkyId;
 use nexus_social::{
     dice::Dice,
     index::{Effort, Index, Published},
-    model::{History, Model},
     query::{
         Depth, HotTagQuery, KindFilter, LabelledQuery, Order, Page, Position, PostQuery, PostSource, Reach, Relation,
         ResourceQuery, ResourceSorting, ScoreRange, Sorting, TagWindow, Timeframe, UserQuery, UserSource,
@@ -15,6 +14,7 @@ use nexus_social::{
     store::Stored,
     view::RankedUser,
 };
+use nexus_social_suite::model::{History, Model};
 use proptest::prelude::*;
 use std::fmt::Debug;
 

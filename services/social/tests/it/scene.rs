@@ -8,15 +8,16 @@ use nexus_social::{
     query::{Page, ScoreRange},
     row::{ContentHash, Edge, HostRow, PostKey, PostKind, PostRow, UserRow, user_uri},
     rules::Policy,
-    store::{Memory, Store, Stored, suite},
+    store::{Memory, Store, Stored},
     writer::Writer,
 };
+use nexus_social_suite as suite;
 use pubky_app_specs::{
     PubkyAppBookmark, PubkyAppFollow, PubkyAppPost, PubkyAppPostEmbed, PubkyAppTag, PubkyAppUser, traits::HashId as _,
 };
 use std::sync::Arc;
 
-pub(crate) use nexus_social::store::suite::{post_key, user};
+pub(crate) use nexus_social_suite::{post_key, user};
 
 /// Where everybody lives unless a test says otherwise.
 pub(crate) const HOME: &str = "https://home.example";

@@ -5,8 +5,6 @@
 //! Calls block; the hands run them on threads of their own.
 
 mod memory;
-#[cfg(feature = "suite")]
-pub mod suite;
 pub mod value;
 
 pub use memory::Memory;

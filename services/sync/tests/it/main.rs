@@ -10,7 +10,8 @@ mod resync;
 mod rules;
 mod world;
 
-use nexus_sync::store::{Memory, suite};
+use nexus_sync::store::Memory;
+use nexus_sync_suite as suite;
 
 #[test]
 fn the_store_in_memory_is_a_store() {

@@ -5,8 +5,8 @@ use crate::{
     house::{House, config},
 };
 use nexus_nostr::Seconds;
-use nexus_relay::suite::scenario::{self, Stage};
 use nexus_relay_server::config::{Auth, Relay};
+use nexus_relay_suite::scenario::{self, Stage};
 use std::collections::HashMap;
 
 struct SocketStage {

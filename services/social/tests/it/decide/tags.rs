@@ -7,8 +7,9 @@ use nexus_social::{
     notification::NotificationBody,
     row::{Edge, PostKind, Target},
     rules::{Policy, Reason},
-    store::{Store, Stored, suite},
+    store::{Store, Stored},
 };
+use nexus_social_suite as suite;
 
 #[test]
 fn authors_and_users_hear_of_tags_that_come_and_go() {

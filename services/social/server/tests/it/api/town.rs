@@ -13,7 +13,6 @@ use nexus_runtime::Clock;
 use nexus_social::{
     effects::{Effects, RowChange},
     index::Published,
-    model::Model,
     notification::{NotificationBody, Notified},
     row::{
         Bookmark, ContentHash, Edge, Embed, FileKey, FileRow, HostRow, Label, PostKey, PostKind, PostRow, Profile,
@@ -26,6 +25,7 @@ use nexus_social_server::{
     api::{self, Assembly, Swagger},
     shared::{About, Fixed, Index, Ingest, IngestError, Ingesting, Shared},
 };
+use nexus_social_suite::model::Model;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use tower::ServiceExt as _;

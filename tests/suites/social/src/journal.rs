@@ -1,18 +1,18 @@
 //! Groups, the journal, notifications and the event log.
 
 use super::{
-    super::Store,
     post_key,
     rows::{commit, put, some_post, some_user},
     user,
 };
-use crate::{
+use nexus_model::{Action, Seq, Timestamp};
+use nexus_social::{
     effects::{ChangeRow, Effects, RowChange},
     notification::{NotificationBody, Notified},
     query::{Page, ScoreRange},
     row::{ContentHash, Edge, PostRow, UserEdge},
+    store::Store,
 };
-use nexus_model::{Action, Seq, Timestamp};
 
 const fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)

@@ -2,7 +2,9 @@
 //!
 //! Few users, posts and labels, so that what happens touches what happened before.
 
-use crate::{
+use nexus_model::{Timestamp, Verified};
+use nexus_pubky::{Address, Path, PubkyId, Record, TimestampId};
+use nexus_social::{
     effects::{Operation, RetryRow, SourceCursor, SourceLog},
     input::{Event, EventAction, Input, Verdict},
     row::{ContentHash, HostRow, PostKey, user_uri},
@@ -10,8 +12,6 @@ use crate::{
     store::{Result, Store},
     writer::{Committed, Writer},
 };
-use nexus_model::{Timestamp, Verified};
-use nexus_pubky::{Address, Path, PubkyId, Record, TimestampId};
 use pubky_app_specs::{
     PubkyAppBookmark, PubkyAppFile, PubkyAppFollow, PubkyAppMute, PubkyAppPost, PubkyAppPostEmbed, PubkyAppPostKind,
     PubkyAppTag, PubkyAppUser, traits::HashId as _,

@@ -1,12 +1,12 @@
 //! The rules as cases: one property of a store each.
 
-use super::world::{author, made};
-use crate::{
+use crate::world::{author, made};
+use nexus_model::{Seq, Verified};
+use nexus_nostr::{Event, Filter, Kind, Seconds, TagCondition, TagName, Tags, nip::nip45::HyperLogLog};
+use nexus_relay::{
     market::{self, Counter, Job, JobQuery, JobState},
     ports::{Entry, Outcome, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter, Viewer},
 };
-use nexus_model::{Seq, Verified};
-use nexus_nostr::{Event, Filter, Kind, Seconds, TagCondition, TagName, Tags, nip::nip45::HyperLogLog};
 use std::sync::Arc;
 
 fn event(by: u8, kind: u16, at: i64, tags: &[&[&str]], content: &str) -> Event {

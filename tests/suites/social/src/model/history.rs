@@ -3,7 +3,9 @@
 //! by moderation, records that move to another time, tags that go one by one.
 
 use super::{Model, edge_time};
-use crate::{
+use nexus_model::Timestamp;
+use nexus_pubky::{HashId, PubkyId, ResourceId, TimestampId};
+use nexus_social::{
     dice::Dice,
     effects::{Effects, RowChange},
     row::{
@@ -11,8 +13,6 @@ use crate::{
         ResourceRow, Tag, Target, UserEdge, UserRow, UserState,
     },
 };
-use nexus_model::Timestamp;
-use nexus_pubky::{HashId, PubkyId, ResourceId, TimestampId};
 use std::sync::Arc;
 
 /// When histories begin, in milliseconds.

@@ -1,11 +1,11 @@
 //! Streams of tagged resources.
 
 use super::{Model, paged};
-use crate::{
+use nexus_pubky::{PubkyId, ResourceId};
+use nexus_social::{
     query::{Order, ResourceQuery, ResourceSorting},
     row::{Tag, Target},
 };
-use nexus_pubky::{PubkyId, ResourceId};
 use std::{cmp::Ordering, collections::BTreeSet};
 
 impl Model {

@@ -1,7 +1,9 @@
 //! The model's answers, question by question.
 
 use super::{Model, paged, sorted};
-use crate::{
+use nexus_model::Timestamp;
+use nexus_pubky::{PubkyId, ResourceId};
+use nexus_social::{
     query::{
         Depth, HotTagQuery, LabelledQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow, Timeframe,
         UserQuery,
@@ -15,8 +17,6 @@ use crate::{
         UserDetails, UserHit, UserView,
     },
 };
-use nexus_model::Timestamp;
-use nexus_pubky::{PubkyId, ResourceId};
 
 impl Model {
     fn post_relationships(&self, key: &PostKey) -> PostRelationships {

@@ -1,18 +1,16 @@
 //! Objects and edges.
 
-use super::{
-    super::{Store, Stored, sort_by_time},
-    post_key, rows, user,
-};
-use crate::{
+use super::{post_key, rows, user};
+use nexus_model::Timestamp;
+use nexus_pubky::ResourceId;
+use nexus_social::{
     effects::{Effects, RowChange},
     row::{
         Bookmark, ContentHash, Edge, Embed, FileKey, FileRow, HostRow, Label, PostKind, PostRow, Profile, ProfileLink,
         ResourceRow, Tag, Target, UserEdge, UserRow, UserState,
     },
+    store::{Store, Stored, sort_by_time},
 };
-use nexus_model::Timestamp;
-use nexus_pubky::ResourceId;
 
 const fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -69,7 +67,7 @@ fn resource() -> ResourceRow {
 
 /// One row of each shape, with and without what is optional.
 fn all() -> Vec<RowChange> {
-    let bare = Profile::named("[DELETED]");
+    let bare = Profile { name: "[DELETED]".to_owned(), bio: None, image: None, links: None, status: None };
     let (post, other) = (post_key(0, 1), post_key(1, 1));
     let relation = UserEdge { from: user(0), to: user(1), time: at(3), created_at: 4 };
     let bookmark =

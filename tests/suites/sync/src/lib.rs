@@ -1,13 +1,13 @@
 //! What every store must do, as one suite: an adapter's tests call [`run`] with a way to open an empty store
 //! and to open the same one again.
 
-use super::{Counts, Store};
-use crate::effects::{BufferChange, Effects, FORGOTTEN, IndexChange, RowChange, WholeIndex};
-use crate::event::{Event, Kind};
-use crate::identity::{Found, Identity};
-use crate::repo::{Head, Name, Origin, Repo, RepoId, Retry, State, Status};
 use nexus_atproto::{Cid, Did, Document, Op, RecordPath, RepoCommit, Tid};
 use nexus_model::{Action, Seq, Timestamp};
+use nexus_sync::effects::{BufferChange, Effects, FORGOTTEN, IndexChange, RowChange, WholeIndex};
+use nexus_sync::event::{Event, Kind};
+use nexus_sync::identity::{Found, Identity};
+use nexus_sync::repo::{Head, Name, Origin, Repo, RepoId, Retry, State, Status};
+use nexus_sync::store::{Counts, Store, StoredEvent};
 use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -193,7 +193,7 @@ fn due(store: &dyn Store) {
     assert_eq!(names(later, 10).len(), 5);
 }
 
-fn bodies(events: &[super::StoredEvent]) -> Vec<(u64, &str)> {
+fn bodies(events: &[StoredEvent]) -> Vec<(u64, &str)> {
     events.iter().map(|event| (event.seq.get(), &*event.body)).collect()
 }
 

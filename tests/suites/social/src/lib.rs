@@ -4,14 +4,19 @@
 #![expect(clippy::unwrap_used, reason = "what fails here is a test")]
 
 mod journal;
+pub mod model;
 mod queue;
 mod rows;
 mod world;
 
 pub use world::{Op, World, key, post_key, user};
 
-use super::{Store, Stored};
-use crate::{effects::RetryRow, notification::Notified, query::Page};
+use nexus_social::{
+    effects::{RetryRow, SourceCursor},
+    notification::Notified,
+    query::Page,
+    store::{Store, Stored, StoredChange},
+};
 
 /// Everything that a store keeps, in one order, so that two stores can be compared row for row.
 #[derive(Debug, PartialEq)]
@@ -21,8 +26,8 @@ pub struct Dump {
     log: Vec<String>,
     retries: Vec<RetryRow>,
     dead: Vec<RetryRow>,
-    cursors: Vec<crate::effects::SourceCursor>,
-    changes: Vec<super::StoredChange>,
+    cursors: Vec<SourceCursor>,
+    changes: Vec<StoredChange>,
 }
 
 impl Dump {

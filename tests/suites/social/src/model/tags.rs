@@ -1,14 +1,14 @@
 //! Labels on things, labels in use, and who put them there.
 
 use super::{Model, paged, sorted};
-use crate::{
+use nexus_model::Timestamp;
+use nexus_pubky::PubkyId;
+use nexus_social::{
     query::{HotTagQuery, Page, Reach, TagWindow, Timeframe},
     read::TaggerScope,
     row::{Label, PostKey, Target},
     view::{HotTag, TagDetails, Taggers},
 };
-use nexus_model::Timestamp;
-use nexus_pubky::PubkyId;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},

@@ -1,15 +1,15 @@
 //! Numbers about users, and streams and searches of users.
 
 use super::{Model, paged, sorted};
-use crate::{
+use nexus_model::Timestamp;
+use nexus_pubky::PubkyId;
+use nexus_social::{
     dice::Dice,
     query::{Depth, Order, Page, Reach, Timeframe, UserQuery, UserSource},
     row::{Label, PostKey, PostKind, PostRow, Target, UserState},
     score,
     view::{RankedUser, UserCounts, UserHit},
 };
-use nexus_model::Timestamp;
-use nexus_pubky::PubkyId;
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -1,6 +1,6 @@
 //! The slow, obviously right model of the index: maps of rows, and every answer computed from all of them.
 //!
-//! It exists for tests, here and in the crates that serve the API, and is what [`Index`](crate::index) is
+//! It exists for tests, here and in the crates that serve the API, and is what [`Index`](nexus_social::index) is
 //! compared with. It has no index, no cache and no bound on its work: never put it behind a server.
 
 mod history;
@@ -12,7 +12,9 @@ mod users;
 
 pub use history::History;
 
-use crate::{
+use nexus_model::Timestamp;
+use nexus_pubky::{PubkyId, ResourceId};
+use nexus_social::{
     effects::{Effects, RowChange},
     query::{Depth, Page, Reach, Relation},
     row::{
@@ -20,8 +22,6 @@ use crate::{
     },
     store::Stored,
 };
-use nexus_model::Timestamp;
-use nexus_pubky::{PubkyId, ResourceId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -119,7 +119,7 @@ impl Model {
         }
     }
 
-    /// Every row, in the order in which [`Store::load`](crate::store::Store::load) gives them.
+    /// Every row, in the order in which [`Store::load`](nexus_social::store::Store::load) gives them.
     pub fn rows(&self) -> Vec<Stored> {
         let mut posts: Vec<_> = self.posts.values().cloned().collect();
         posts.sort_by_key(|post| post.indexed_at);

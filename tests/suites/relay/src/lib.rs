@@ -6,10 +6,10 @@ mod model;
 pub mod scenario;
 mod world;
 
-use crate::ports::{Entry, Outcome, Scope, StorageAdapter};
 use model::Model;
 use nexus_model::Seq;
 use nexus_nostr::{EventId, Filter};
+use nexus_relay::ports::{Entry, Outcome, Scope, StorageAdapter};
 use std::collections::BTreeSet;
 pub use world::World;
 

@@ -1,11 +1,12 @@
 //! The retry queue, dead letters and source cursors.
 
-use super::{super::Store, rows::commit, user};
-use crate::{
+use super::{rows::commit, user};
+use nexus_model::Timestamp;
+use nexus_social::{
     effects::{Effects, Operation, RetryChange, RetryReason, RetryRow, SourceCursor, SourceLog},
     query::Page,
+    store::Store,
 };
-use nexus_model::Timestamp;
 
 const ALL: Page = Page { skip: 0, limit: 99 };
 

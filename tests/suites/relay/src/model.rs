@@ -1,9 +1,9 @@
 //! The obvious model: a list of what is stored, a list of every deletion that was accepted, and rules that
-//! look at all of both. It shares nothing with [`crate::decide`].
+//! look at all of both. It shares nothing with [`nexus_relay::decide`].
 
-use crate::ports::{Outcome, PreparedEvent, Scope};
 use nexus_model::Seq;
 use nexus_nostr::{Event, EventId, Filter, Kind, KindClass, nip::nip59};
+use nexus_relay::ports::{Outcome, PreparedEvent, Scope};
 use std::collections::BTreeSet;
 
 #[derive(Debug, Default)]

@@ -1,14 +1,13 @@
 //! Streams of posts and threads: filter everything, sort it, cut the page.
 
 use super::{Model, paged};
-use crate::{
-    query::{Depth, KindFilter, LabelledQuery, Order, Position, PostQuery, PostSource, Sorting},
-    row::{Edge, Label, PostKey, PostKind, PostRow, Target},
-    shape::compare_member,
-    view::{PostCounts, PostView, Ranked, Thread, ThreadReply},
-};
 use nexus_model::Timestamp;
 use nexus_pubky::{PubkyId, collection_items};
+use nexus_social::{
+    query::{Depth, KindFilter, LabelledQuery, Order, Position, PostQuery, PostSource, Sorting},
+    row::{Edge, Label, PostKey, PostKind, PostRow, Target},
+    view::{PostCounts, PostView, Ranked, Thread, ThreadReply},
+};
 use std::{cmp::Ordering, collections::BTreeSet};
 
 impl Model {
@@ -187,11 +186,16 @@ impl Model {
 
 fn is_after(after: Option<&Position>, order: Order, entry: &Ranked) -> bool {
     after.is_none_or(|place| {
-        let sides = entry.score.cmp(&place.score).then(compare_member(&entry.post, &place.member));
+        let sides = entry.score.cmp(&place.score).then(member(&entry.post).as_str().cmp(&place.member));
         sides == if order == Order::Descending { Ordering::Less } else { Ordering::Greater }
     })
 }
 
 fn timed(entries: impl IntoIterator<Item = (Timestamp, PostKey)>) -> Vec<Ranked> {
     entries.into_iter().map(|(time, post)| Ranked { post, score: time.millis() }).collect()
+}
+
+/// The text of a post as a list's member.
+fn member(post: &PostKey) -> String {
+    format!("{}:{}", post.author, post.id)
 }

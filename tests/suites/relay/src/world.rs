@@ -1,8 +1,8 @@
 //! A small world in which everything happens often: few authors, few kinds, few values, few moments.
 
-use crate::ports::{PreparedEvent, Scope, Viewer};
 use nexus_model::Verified;
 use nexus_nostr::{Event, EventId, Filter, Kind, PublicKey, Seconds, Signature, TagCondition, TagName, Tags};
+use nexus_relay::ports::{PreparedEvent, Scope, Viewer};
 use std::sync::Arc;
 
 const KINDS: [u16; 9] = [0, 1, 1, 4, 7, 10_002, 30_023, 1059, 5050];
