@@ -73,30 +73,3 @@ impl Scalar for Bind {
         Self::loopback(8080)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bare_port_means_every_interface() {
-        let all: Bind = ":8080".parse().unwrap();
-        assert_eq!((all.address().port(), all.is_public()), (8080, true));
-        assert!(all.address().ip().is_unspecified());
-    }
-
-    #[test]
-    fn loopback_in_every_spelling_is_private() {
-        for text in ["127.0.0.1:1", "127.8.0.1:1", "[::1]:1", "localhost:1"] {
-            assert!(!text.parse::<Bind>().unwrap().is_public(), "{text}");
-        }
-        assert!("0.0.0.0:1".parse::<Bind>().unwrap().is_public());
-    }
-
-    #[test]
-    fn what_is_no_address_is_refused() {
-        for text in ["", "8080", "example.org:1", "1.2.3.4", ":99999", "localhost:x"] {
-            assert!(text.parse::<Bind>().is_err(), "{text}");
-        }
-    }
-}

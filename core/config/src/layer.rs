@@ -83,10 +83,13 @@ impl Layer {
     }
 
     fn set(&mut self, schema: &Schema, path: &[&str], spelling: Spelling, text: &str, origin: Origin) {
-        let Some((path, node)) = schema.find(path, spelling) else {
+        let Some((mut path, node)) = schema.find(path, spelling) else {
             return self.unknown(schema, path.join(".").to_lowercase(), origin);
         };
         match fitting(node, text) {
+            Ok(Value::Array(tables)) if matches!(node, Node::Table { .. }) => {
+                self.take_repeated(schema, node, &mut path, &tables, &origin);
+            }
             Ok(value) => self.values.push((path, value)),
             Err(reason) => self.misfit(&path.join("."), &Value::String(text.to_owned()), reason, node, origin),
         }
@@ -176,7 +179,11 @@ impl Layer {
             Node::Table { repeated: true, .. } => "a list of tables".to_owned(),
             Node::Table { .. } => "a table".to_owned(),
         };
-        let value = if wanted.ends_with("secret") { "(secret)".to_owned() } else { shortened(value) };
+        // The reader's reason may repeat the value.
+        let (value, reason) = match wanted.ends_with("secret") {
+            true => ("(secret)".to_owned(), "not text".to_owned()),
+            false => (shortened(value), reason),
+        };
         self.problems.push(Problem::Value { key: key.to_owned(), origin, value, reason, wanted });
     }
 }
@@ -238,16 +245,14 @@ fn get<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     }
 }
 
-/// Puts a value at a dotted path. Whatever is no table on the way gives way to one.
+/// Puts a value at a dotted path. Where something that is no table stands in the way, that stays: whoever reads it
+/// tells that it doesn't fit.
 pub(crate) fn put(table: &mut Table, key: &str, value: Value) {
     let Some((first, rest)) = key.split_once('.') else {
         table.insert(key.to_owned(), value);
         return;
     };
     let inner = table.entry(first.to_owned()).or_insert_with(|| Value::Table(Table::new()));
-    if !inner.is_table() {
-        *inner = Value::Table(Table::new());
-    }
     if let Value::Table(inner) = inner {
         put(inner, rest, value);
     }

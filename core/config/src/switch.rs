@@ -59,20 +59,3 @@ impl de::Visitor<'_> for YesOrNo {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use toml::Value;
-
-    #[test]
-    fn every_spelling_is_read_and_no_other() {
-        for (text, on) in [("1", true), ("t", true), ("TRUE", true), ("0", false), ("F", false), ("False", false)] {
-            assert_eq!(Value::from(text).try_into::<Switch>(), Ok(Switch(on)), "{text}");
-        }
-        for wrong in [Value::from("yes"), Value::from(""), Value::from(1), Value::from("tRUE")] {
-            assert!(wrong.clone().try_into::<Switch>().is_err(), "{wrong}");
-        }
-        assert_eq!(Value::from(true).try_into::<Switch>(), Ok(Switch(true)));
-    }
-}

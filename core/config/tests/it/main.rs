@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod layers;
+mod schema;
+mod values;
+
 use nexus_config::{Alias, Bind, Bounded, Error, Layer, Problem, Schema, Secret, Short, Span, Tables, load, section};
 use proptest::prelude::*;
 use std::path::Path;
