@@ -17,9 +17,9 @@ use http_body_util::BodyExt as _;
 /// own pass unchanged.
 pub async fn conditional(request: Request, next: Next) -> Response {
     let asks = matches!(*request.method(), Method::GET | Method::HEAD);
-    let known = request.headers().get(IF_NONE_MATCH).cloned();
+    let known: Vec<_> = request.headers().get_all(IF_NONE_MATCH).iter().cloned().collect();
     let response = next.run(request).await;
-    if asks && is_plain(&response) { tag(response, known.as_ref()).await } else { response }
+    if asks && is_plain(&response) { tag(response, &known).await } else { response }
 }
 
 fn is_plain(response: &Response) -> bool {
@@ -27,7 +27,7 @@ fn is_plain(response: &Response) -> bool {
     response.status() == StatusCode::OK && untouched && response.body().size_hint().exact().is_some()
 }
 
-async fn tag(response: Response, known: Option<&HeaderValue>) -> Response {
+async fn tag(response: Response, known: &[HeaderValue]) -> Response {
     let (mut parts, body) = response.into_parts();
     // A body of known size comes from memory, so it neither fails nor waits.
     let Ok(bytes) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
@@ -35,7 +35,7 @@ async fn tag(response: Response, known: Option<&HeaderValue>) -> Response {
     };
     // Weak, because the bytes on the wire depend on the compression.
     let name = format!("W/\"{}\"", &blake3::hash(&bytes).to_hex()[..32]);
-    let has_it = known.is_some_and(|known| is_listed(known, &name));
+    let has_it = known.iter().any(|known| is_listed(known, &name));
     if let Ok(value) = HeaderValue::from_str(&name) {
         parts.headers.insert(ETAG, value);
     }

@@ -7,7 +7,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct ConnectionLimits {
     /// Connections open at once. When they are, further ones wait in the kernel's queue.
     pub max_connections: usize,
-    /// Connections open at once from one address, trusted proxies excepted. Further ones are closed at once.
+    /// Connections open at once from one client (an IPv4 address, or an IPv6 network of 64 bits), trusted proxies
+    /// excepted. Further ones are closed at once.
     pub max_connections_per_client: usize,
     /// Seconds for a TLS handshake, and for the head of each request; also how long an idle connection stays.
     pub header_timeout_secs: u64,

@@ -1,6 +1,6 @@
 //! One connection: handshake, then requests until either side has enough or the server stops.
 
-use crate::{ConnectionLimits, Site, tls::Tls};
+use crate::{Client, ConnectionLimits, Site, tls::Tls};
 use axum::body::Body;
 use hyper::{
     body::Incoming,
@@ -133,13 +133,14 @@ fn http2(limits: &ConnectionLimits) -> http2::Builder<TokioExecutor> {
     http
 }
 
-/// How many connections each address has.
+/// How many connections each client has; one of IPv6 is its network.
 #[derive(Clone, Default)]
 pub(crate) struct PerClient(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 impl PerClient {
-    /// Counts a connection, unless the address has `limit` already.
-    pub(crate) fn enter(&self, address: IpAddr, limit: usize) -> Option<Seat> {
+    /// Counts a connection, unless the client has `limit` already.
+    pub(crate) fn enter(&self, client: Client, limit: usize) -> Option<Seat> {
+        let address = client.bucket();
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(address).or_default();
         if *count >= limit {
@@ -165,5 +166,25 @@ impl Drop for Seat {
                 open.remove(&self.address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Over sockets every client of a test has one address, so this is asked here.
+    #[test]
+    fn a_network_of_ipv6_has_the_places_of_one_client() {
+        let clients = PerClient::default();
+        let enter = |text: &str| clients.enter(Client(text.parse().expect("an address")), 1);
+        let first = enter("2001:db8::1");
+        assert!(first.is_some() && enter("2001:db8::2").is_none());
+        let second = enter("2001:db8:0:1::1");
+        assert!(second.is_some() && enter("192.0.2.1").is_some() && enter("192.0.2.1").is_some(), "dropped at once");
+        drop(first);
+        assert!(enter("2001:db8::2").is_some());
+        drop(second);
+        assert_eq!(clients.0.lock().map_or(usize::MAX, |open| open.len()), 0, "nothing is kept of who has left");
     }
 }

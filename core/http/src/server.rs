@@ -1,7 +1,7 @@
 //! A listener: accepts connections within its limits, and drains them when it is told to stop.
 
 use crate::{
-    ConnectionLimits, Error, Site, TlsFiles,
+    Client, ConnectionLimits, Error, Site, TlsFiles,
     connection::{PerClient, Seat, Shared},
     tls::{Certificate, Tls},
 };
@@ -138,7 +138,7 @@ fn seat(peer: SocketAddr, clients: &PerClient, shared: &Shared) -> Option<Option
     if shared.site.proxies().contains(peer.ip()) {
         return Some(None);
     }
-    clients.enter(peer.ip().to_canonical(), shared.limits.max_connections_per_client).map(Some)
+    clients.enter(Client(peer.ip().to_canonical()), shared.limits.max_connections_per_client).map(Some)
 }
 
 async fn drain(mut open: JoinSet<()>, patience: Duration) {

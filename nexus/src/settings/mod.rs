@@ -81,7 +81,7 @@ section! {
         pub max_streams: Bounded<1, 100_000> = Bounded::of(200),
         /// The largest head of a request.
         pub max_header_size: Size<8192, { 1 << 24 }> = Size::of(64 << 10),
-        /// Connections open at once from one address, trusted proxies excepted. Further ones are closed.
+        /// Connections open at once from one address (IPv6: one /64), trusted proxies excepted. Further ones are closed.
         pub max_connections_per_client: Bounded<1, 1_000_000> = Bounded::of(1_000),
         /// Time for a TLS handshake and for the head of a request; also how long an idle connection stays.
         pub header_timeout: Span<1_000, 600_000> = Span::of(15_000),

@@ -100,8 +100,8 @@ proptest! {
             other => return Err(TestCaseError::fail(format!("{name}: {other:?}"))),
         };
         if let nexus_config::Problem::Unknown { nearest: Some(nearest), .. } = &told[0] {
-            let leads = |key: &&str| *key == nearest.as_str() || key.starts_with(&format!("{nearest}."));
-            prop_assert!(KEYS.iter().any(|key| leads(&key)) || nearest.starts_with("relay.rules"), "{}", nearest);
+            let leads = |key: &str| key == nearest.as_str() || key.starts_with(&format!("{nearest}."));
+            prop_assert!(KEYS.iter().any(|key| leads(key)) || nearest.starts_with("relay.rules"), "{}", nearest);
         }
     }
 }

@@ -38,6 +38,8 @@ async fn the_same_answer_is_sent_once() {
         assert_eq!(answer.text().await.unwrap(), "");
     }
     assert_eq!(again("\"other\"".into()).await.unwrap().status(), 200);
+    let lines = client().get(&port.url).header("if-none-match", "\"other\"").header("if-none-match", &tag);
+    assert_eq!(lines.send().await.unwrap().status(), 304, "a list may stand on several lines");
     let changed = client().get(&port.url).header("x-say", "1").header("if-none-match", &tag).send().await.unwrap();
     assert_eq!(changed.status(), 200);
     let head = client().head(&port.url).header("if-none-match", &tag).send().await.unwrap();

@@ -3,12 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod admin;
+mod buckets;
+mod clients;
 mod conditional;
 mod layers;
 mod limits;
+mod paths;
 mod server;
 mod site;
 mod tls;
+mod wire;
 
 use axum::Router;
 use nexus_http::{ConnectionLimits, Paths, Readiness, Server, Site, TlsFiles, TrustedProxies};
