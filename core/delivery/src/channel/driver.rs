@@ -58,6 +58,8 @@ pub trait Outbox: Send + Sync + 'static {
 /// How long after a failed read or store it is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 const COMMANDS: usize = 4_096;
+/// Commands that are carried out before what follows from them.
+const AT_ONCE: usize = 256;
 
 /// A running channel, for consumers to join. Clones are the same channel.
 #[derive(Clone, Debug)]
@@ -69,15 +71,20 @@ pub struct Handle<P> {
 #[derive(Debug)]
 pub struct Consumer<P> {
     id: ConnectionId,
-    events: mpsc::Receiver<(Seq, P)>,
+    events: mpsc::Receiver<Parcel<P>>,
+    /// What has arrived and was not asked for yet.
+    at_hand: std::vec::IntoIter<(Seq, P)>,
     commands: mpsc::Sender<Command<P>>,
 }
 
+/// Events that are handed to a consumer together. There is one at least in each.
+type Parcel<P> = Vec<(Seq, P)>;
+
 #[derive(Debug)]
 enum Command<P> {
-    Open(oneshot::Sender<(ConnectionId, mpsc::Receiver<(Seq, P)>)>),
-    Written(ConnectionId, Seq),
-    Acknowledge(ConnectionId, Seq),
+    Open(oneshot::Sender<(ConnectionId, mpsc::Receiver<Parcel<P>>)>),
+    Written(ConnectionId, Vec<Seq>),
+    Acknowledge(ConnectionId, Vec<Seq>),
     Stats(oneshot::Sender<Stats>),
 }
 
@@ -87,7 +94,7 @@ impl<P> Handle<P> {
         let (opened, reply) = oneshot::channel();
         self.commands.send(Command::Open(opened)).await.ok()?;
         let (id, events) = reply.await.ok()?;
-        Some(Consumer { id, events, commands: self.commands.clone() })
+        Some(Consumer { id, events, at_hand: Vec::new().into_iter(), commands: self.commands.clone() })
     }
 
     /// What the channel holds and has done, or `None` if it has ended.
@@ -101,23 +108,33 @@ impl<P> Handle<P> {
 impl<P> Consumer<P> {
     /// The next event, or `None` once the channel has ended. To be followed by [`Self::written`].
     pub async fn next(&mut self) -> Option<(Seq, P)> {
-        self.events.recv().await
+        loop {
+            if let Some(event) = self.at_hand.next() {
+                return Some(event);
+            }
+            self.at_hand = self.events.recv().await?.into_iter();
+        }
     }
 
     /// An event that is there already, if there is one.
     pub fn try_next(&mut self) -> Option<(Seq, P)> {
-        self.events.try_recv().ok()
+        loop {
+            if let Some(event) = self.at_hand.next() {
+                return Some(event);
+            }
+            self.at_hand = self.events.try_recv().ok()?.into_iter();
+        }
     }
 
-    /// An event was written to the wire.
-    pub async fn written(&self, seq: Seq) {
+    /// Events were written to the wire.
+    pub async fn written(&self, events: Vec<Seq>) {
         // If the channel has ended, nobody needs to know.
-        let _ = self.commands.send(Command::Written(self.id, seq)).await;
+        let _ = self.commands.send(Command::Written(self.id, events)).await;
     }
 
-    /// The other side has settled an event.
-    pub async fn acknowledge(&self, seq: Seq) {
-        let _ = self.commands.send(Command::Acknowledge(self.id, seq)).await;
+    /// The other side has settled events.
+    pub async fn acknowledge(&self, events: Vec<Seq>) {
+        let _ = self.commands.send(Command::Acknowledge(self.id, events)).await;
     }
 
     /// A way to acknowledge from another task than the one that waits for events.
@@ -134,9 +151,9 @@ pub struct Acknowledger<P> {
 }
 
 impl<P> Acknowledger<P> {
-    /// The other side has settled an event.
-    pub async fn acknowledge(&self, seq: Seq) {
-        let _ = self.commands.send(Command::Acknowledge(self.id, seq)).await;
+    /// The other side has settled events.
+    pub async fn acknowledge(&self, events: Vec<Seq>) {
+        let _ = self.commands.send(Command::Acknowledge(self.id, events)).await;
     }
 }
 
@@ -151,7 +168,7 @@ pub struct Driver<O: Outbox> {
     /// How long what is under way is waited for at the end.
     drain: Duration,
     commands: mpsc::Receiver<Command<O::Payload>>,
-    consumers: HashMap<ConnectionId, mpsc::Sender<(Seq, O::Payload)>>,
+    consumers: HashMap<ConnectionId, mpsc::Sender<Parcel<O::Payload>>>,
 }
 
 /// What became of something that takes its time.
@@ -184,13 +201,15 @@ impl<O: Outbox> Driver<O> {
         let mut head = self.outbox.watch();
         let mut position = head.get();
         self.channel.appended(position);
-        let mut work = Work::new();
+        let (mut work, mut commands) = (Work::new(), Vec::with_capacity(AT_ONCE));
         loop {
             self.act(&mut work);
             let deadline = self.until_deadline();
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(command) = self.commands.recv() => self.take(command, &mut work),
+                1.. = self.commands.recv_many(&mut commands, AT_ONCE) => {
+                    commands.drain(..).for_each(|command| self.take(command, &mut work));
+                }
                 Some(done) = work.next() => self.finish(done),
                 Some(now) = head.after(position) => {
                     position = now;
@@ -223,9 +242,24 @@ impl<O: Outbox> Driver<O> {
 
     /// Carries out all that can be carried out now.
     fn act(&mut self, work: &mut Work<O::Payload>) {
-        while let Some(action) = self.channel.next_action(self.clock.now()) {
+        loop {
+            let parcels = self.collect(work);
+            if parcels.is_empty() {
+                return;
+            }
+            // What a connection didn't take may go to another.
+            parcels.into_iter().for_each(|(connection, parcel)| self.send(connection, parcel));
+        }
+    }
+
+    /// Begins all that can be begun now, and gives what is to be sent, by connection.
+    fn collect(&mut self, work: &mut Work<O::Payload>) -> HashMap<ConnectionId, Parcel<O::Payload>> {
+        let (mut parcels, now) = (HashMap::<_, Parcel<_>>::new(), self.clock.now());
+        while let Some(action) = self.channel.next_action(now) {
             match action {
-                Action::Send { connection, seq, payload } => self.send(connection, seq, payload),
+                Action::Send { connection, seq, payload } => {
+                    parcels.entry(connection).or_default().push((seq, payload));
+                }
                 Action::Read { after, limit } => {
                     let read = self.outbox.read(None, after, limit);
                     work.push(Box::pin(attempt(read, Action::Read { after, limit }, Done::Read)));
@@ -242,10 +276,11 @@ impl<O: Outbox> Driver<O> {
                 }
             }
         }
+        parcels
     }
 
-    fn send(&mut self, connection: ConnectionId, seq: Seq, payload: O::Payload) {
-        let sent = self.consumers.get(&connection).is_some_and(|queue| queue.try_send((seq, payload)).is_ok());
+    fn send(&mut self, connection: ConnectionId, parcel: Parcel<O::Payload>) {
+        let sent = self.consumers.get(&connection).is_some_and(|queue| queue.try_send(parcel).is_ok());
         if !sent {
             // It is gone: its queue has room for all that may be under way.
             self.consumers.remove(&connection);
@@ -268,8 +303,10 @@ impl<O: Outbox> Driver<O> {
                 // If nobody waits any longer, the receiver is dropped and the connection closed.
                 let _ = reply.send((id, events));
             }
-            Command::Written(id, seq) => self.channel.written(id, seq, now),
-            Command::Acknowledge(id, seq) => self.channel.acknowledge(id, seq, now),
+            Command::Written(id, events) => events.into_iter().for_each(|seq| self.channel.written(id, seq, now)),
+            Command::Acknowledge(id, events) => {
+                events.into_iter().for_each(|seq| self.channel.acknowledge(id, seq, now));
+            }
             Command::Stats(reply) => drop(reply.send(self.channel.stats())),
         }
     }

@@ -118,7 +118,7 @@ const ACKNOWLEDGED: Settlement = Settlement::Acknowledged { retry_millis: None }
 async fn take(consumer: &mut Consumer<u64>) -> Seq {
     let (seq, payload) = tokio::time::timeout(Duration::from_secs(20), consumer.next()).await.unwrap().unwrap();
     assert_eq!(payload, seq.get());
-    consumer.written(seq).await;
+    consumer.written(vec![seq]).await;
     seq
 }
 
@@ -141,11 +141,27 @@ async fn events_arrive_and_what_is_settled_is_stored_while_it_runs() {
     }
     for _ in 0..2_000 {
         let seq = take(&mut consumer).await;
-        consumer.acknowledge(seq).await;
+        consumer.acknowledge(vec![seq]).await;
     }
     until(|| journal.floor() == 2_000).await;
     let stats = running.handle.stats().await.unwrap();
     assert_eq!((stats.events, stats.authors, stats.settled, stats.returned), (0, 0, 2_000, 0));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_arrives_together_is_taken_one_by_one_and_settled_together() {
+    let journal = Journal::new();
+    (0..8).for_each(|_| journal.append("a", Order::Together));
+    let running = Running::start(&journal, ACKNOWLEDGED);
+    let mut consumer = running.handle.join().await.unwrap();
+    let mut taken = vec![consumer.next().await.unwrap().0];
+    taken.extend(std::iter::from_fn(|| consumer.try_next()).map(|(seq, _)| seq));
+    assert_eq!(taken, (1..=8).map(Seq::new).collect::<Vec<_>>());
+    consumer.written(taken.clone()).await;
+    consumer.acknowledge(taken).await;
+    let stats = running.handle.stats().await.unwrap();
+    assert_eq!((stats.settled, stats.under_way, stats.floor), (8, 0, Seq::new(8)));
     running.end().await;
 }
 
@@ -173,7 +189,7 @@ async fn a_restart_goes_on_where_the_consumer_stood() {
     for _ in 0..5 {
         let seq = take(&mut consumer).await;
         if seq != Seq::new(2) {
-            consumer.acknowledger().acknowledge(seq).await;
+            consumer.acknowledger().acknowledge(vec![seq]).await;
         }
     }
     // The order of commands makes sure that the acknowledgements were seen.
@@ -210,7 +226,7 @@ async fn a_stop_waits_for_what_is_under_way_and_sends_nothing_more() {
     running.stop.cancel();
     // The driver has its turn, and sees the stop before the acknowledgement.
     tokio::task::yield_now().await;
-    consumer.acknowledge(first).await;
+    consumer.acknowledge(vec![first]).await;
     running.end().await;
     assert_eq!(journal.floor(), 1, "it was settled after the stop");
     assert_eq!(consumer.next().await, None);

@@ -107,9 +107,7 @@ impl Poster {
             let seconds = 2_u64.saturating_pow(failures).min(10);
             tokio::time::sleep(Duration::from_millis(seconds * 1_000 + (self.tools.jitter)())).await;
         }
-        for (seq, _) in parcel {
-            acknowledger.acknowledge(seq).await;
-        }
+        acknowledger.acknowledge(parcel.into_iter().map(|(seq, _)| seq).collect()).await;
     }
 
     fn text(&self, parcel: &Parcel) -> String {

@@ -11,18 +11,23 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use nexus_delivery::channel::{Acknowledger, Consumer, Handle};
 use nexus_model::Seq;
 use nexus_sync::event::with_id;
 use serde::Deserialize;
+use std::borrow::Cow;
+use std::mem;
 use std::sync::Arc;
 
 /// The largest message of a client, in bytes.
 const MAX_MESSAGE: usize = 1 << 20;
 
-/// Events that are written before they are flushed together.
-const MAX_TOGETHER: usize = 64;
+/// Events that are written before they are flushed together, and acknowledgements that are handed on together.
+const MAX_TOGETHER: usize = 256;
+
+/// What of a client's messages is read at once, in bytes: they are small, and each read clears as much before.
+const READ_BUFFER: usize = 16 << 10;
 
 /// Which events a connection wants. All of this is beyond the original, whose clients say nothing.
 #[derive(Deserialize)]
@@ -36,9 +41,9 @@ pub(super) struct Choice {
 }
 
 #[derive(Deserialize)]
-struct Ack {
-    #[serde(rename = "type")]
-    kind: String,
+struct Ack<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
     #[serde(default)]
     id: u64,
     /// Several at once, which the original doesn't know.
@@ -61,7 +66,8 @@ pub(super) async fn open(
         Some(wanted) => api.means.consumers.join(wanted).await?,
         None => api.means.channel,
     };
-    Ok(upgrade.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| serve(socket, channel)))
+    let upgrade = upgrade.max_message_size(MAX_MESSAGE).read_buffer_size(READ_BUFFER);
+    Ok(upgrade.on_upgrade(move |socket| serve(socket, channel)))
 }
 
 /// Gives up a named consumer.
@@ -119,28 +125,42 @@ async fn send(mut sink: SplitSink<WebSocket, Message>, mut consumer: Consumer<Ar
             next = if together.len() < MAX_TOGETHER { consumer.try_next() } else { None };
         }
         sink.flush().await?;
-        for seq in together.drain(..) {
-            consumer.written(seq).await;
-        }
+        consumer.written(mem::take(&mut together)).await;
     }
     Ok(())
 }
 
 /// Reads acknowledgements until the client leaves or says something that is none.
 async fn receive(mut stream: SplitStream<WebSocket>, acknowledger: Acknowledger<Arc<str>>) {
-    while let Some(Ok(message)) = stream.next().await {
-        let text = match &message {
-            Message::Text(text) => text.as_bytes(),
-            Message::Binary(bytes) => bytes,
-            // Reading on answers a ping, and a goodbye before the stream ends.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => continue,
+    let mut settled = Vec::new();
+    loop {
+        let ready = if settled.is_empty() { Some(stream.next().await) } else { stream.next().now_or_never() };
+        let is_over = match &ready {
+            Some(Some(Ok(message))) => read(message, &mut settled).is_err(),
+            Some(Some(Err(_)) | None) => true,
+            None => false,
         };
-        let Ok(Ack { kind, id, ids }) = serde_json::from_slice(text) else { break };
-        if kind != "ack" {
-            continue;
+        // What was there already goes together.
+        if is_over || ready.is_none() || settled.len() >= MAX_TOGETHER {
+            acknowledger.acknowledge(mem::take(&mut settled)).await;
         }
-        for id in ids.into_iter().chain([id]) {
-            acknowledger.acknowledge(Seq::new(id)).await;
+        if is_over {
+            return;
         }
     }
+}
+
+/// Adds what a message settles to `settled`.
+fn read(message: &Message, settled: &mut Vec<Seq>) -> Result<(), serde_json::Error> {
+    let text = match message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) => bytes,
+        // Reading on answers a ping, and a goodbye before the stream ends.
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
+    };
+    let Ack { kind, id, ids } = serde_json::from_slice(text)?;
+    if kind == "ack" {
+        settled.extend(ids.into_iter().chain([id]).map(Seq::new));
+    }
+    Ok(())
 }

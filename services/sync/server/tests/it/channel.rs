@@ -98,6 +98,26 @@ async fn without_acknowledgements_what_is_written_is_settled() {
 }
 
 #[tokio::test]
+async fn acknowledgements_hold_that_come_together_and_before_a_message_that_is_none() {
+    let service = service(ACKNOWLEDGED).await;
+    for name in ["a", "b", "c"] {
+        service.append(name, Kind::Live, r#""type":"x"}"#);
+    }
+    let mut client = connect(&service).await;
+    for id in 1..=3 {
+        assert_eq!(event(&mut client).await["id"], id);
+    }
+    for message in [r#"{"type":"ack","id":1}"#, r#"{"type":"ack","ids":[3]}"#, "nonsense"] {
+        client.feed(Message::text(message)).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    assert!(!matches!(next(&mut client).await, Some(Ok(Message::Text(_)))));
+    let mut client = connect(&service).await;
+    assert_eq!(event(&mut client).await["id"], 2);
+    assert_eq!(service.channel.stats().await.unwrap().settled, 2);
+}
+
+#[tokio::test]
 async fn a_message_that_is_no_json_ends_the_connection_and_a_close_is_answered() {
     let service = service(ACKNOWLEDGED).await;
     let mut client = connect(&service).await;
