@@ -8,6 +8,7 @@ use nexus_atproto::{Cid, Did, RecordPath, Tid};
 use nexus_model::{Action, Seq};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// What stands before the collection's name in the text of a record's event.
 const COLLECTION: &str = "\"collection\":\"";
@@ -30,7 +31,7 @@ pub struct Event {
     /// How it stands to others of the same account.
     pub kind: Kind,
     /// Everything after the `id`.
-    pub body: Box<str>,
+    pub body: Arc<str>,
 }
 
 /// How an event stands to others of the same account.
@@ -144,7 +145,7 @@ impl Event {
     }
 }
 
-fn tail(name: &str, body: &impl Serialize) -> Box<str> {
+fn tail(name: &str, body: &impl Serialize) -> Arc<str> {
     let body = serde_json::to_string(body).expect("strings, numbers and raw JSON always serialise");
     format!("\"type\":\"{name}\",\"{name}\":{body}}}").into()
 }
@@ -158,5 +159,11 @@ pub fn collection(body: &str) -> Option<&str> {
 
 /// The whole text of an event.
 pub fn with_id(seq: Seq, body: &str) -> String {
-    format!("{{\"id\":{seq},{body}")
+    // The longest number has 20 digits.
+    let mut text = String::with_capacity(body.len() + 28);
+    text.push_str("{\"id\":");
+    text.push_str(&seq.to_string());
+    text.push(',');
+    text.push_str(body);
+    text
 }

@@ -11,7 +11,7 @@
 //!
 //! A [`repo::Repo`] is what is known of a repo, an [`event::Event`] what consumers are told, an
 //! [`identity::Identity`] what was found of an account. What is believed of the network was verified by
-//! `nexus-atproto`.
+//! `nexus-atproto`. What of all this is at hand in memory is held in [`generations`].
 //!
 //! No tokio, no HTTP, no SQL and no clock: time is handed in, the hands are in `nexus-sync-server`, and
 //! backends are in `adapters/`.
@@ -19,6 +19,7 @@
 pub mod decide;
 pub mod effects;
 pub mod event;
+pub mod generations;
 pub mod identity;
 pub mod repo;
 pub mod resync;

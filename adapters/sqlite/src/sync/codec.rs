@@ -122,12 +122,25 @@ fn did(row: &Row<'_>, column: usize) -> Result<Did> {
     parsed(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
+/// Writes the revision and the tree of a repo that has a row.
+pub(super) fn write_head(connection: &rusqlite::Connection, repo: &Repo) -> Result<()> {
+    let (rev, data) = head_cells(repo);
+    let sql = "UPDATE repos SET rev = ?2, data = ?3 WHERE n = ?1";
+    connection.prepare_cached(sql)?.execute(params![cell(repo.id.0), rev, data])?;
+    Ok(())
+}
+
+fn head_cells(repo: &Repo) -> (Option<i64>, Option<Vec<u8>>) {
+    (repo.head.map(|head| cell(head.rev.number())), repo.head.map(|head| cid_cell(&head.data)))
+}
+
 /// Writes a repo's row: a statement whose first cells are number and account.
 pub(super) fn write_repo(connection: &rusqlite::Connection, repo: &Repo, account: i64) -> Result<()> {
     let sql = "INSERT OR REPLACE INTO repos (n, account, state, status, name, handle, rev, data, origin, claims, error, \
                retries, retry, retry_at, urgency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     let ((name, handle), (retry, retry_at)) = (name_cells(&repo.name), retry_cells(repo.retry));
     let id = (repo.id != RepoId::default()).then(|| cell(repo.id.0));
+    let (rev, data) = head_cells(repo);
     let waits = repo.is_due(Timestamp::from_millis(i64::MAX));
     connection.prepare_cached(sql)?.execute(params![
         id,
@@ -136,8 +149,8 @@ pub(super) fn write_repo(connection: &rusqlite::Connection, repo: &Repo, account
         repo.status.as_str(),
         name,
         handle,
-        repo.head.map(|head| cell(head.rev.number())),
-        repo.head.map(|head| cid_cell(&head.data)),
+        rev,
+        data,
         i64::from(repo.origin == Origin::Found),
         cell(repo.claims),
         repo.error,

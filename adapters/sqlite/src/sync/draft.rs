@@ -1,6 +1,10 @@
 //! The open group of the one writer.
 
-use super::{SyncStore, codec};
+use super::{
+    SyncStore, codec,
+    recent::{Changes, Row, Tail},
+    rows::Rows,
+};
 use crate::{Group, Result};
 use nexus_atproto::{Did, RepoCommit};
 use nexus_model::{Seq, Timestamp};
@@ -9,11 +13,13 @@ use nexus_sync::{
     event::{Event, Kind},
     identity::Identity,
     repo::{Repo, RepoId},
-    store::{self, Counts, Transaction, value},
+    store::{self, Counts, StoredEvent, Transaction, value},
 };
 use rusqlite::{OptionalExtension, params};
 use std::{
+    cell::RefCell,
     collections::HashMap,
+    mem,
     sync::{Arc, MutexGuard, PoisonError},
 };
 
@@ -54,6 +60,8 @@ pub(super) struct Draft<'a> {
     numbers: MutexGuard<'a, Numbers>,
     before: Totals,
     totals: Totals,
+    rows: RefCell<Rows>,
+    events: Tail,
     stage: Stage,
 }
 
@@ -70,7 +78,8 @@ impl<'a> Draft<'a> {
         let group = store.database.group()?;
         let totals = totals(&group)?;
         let numbers = store.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Self { store, group, numbers, before: totals, totals, stage: Stage::Adding })
+        let (rows, events) = (RefCell::default(), Tail::default());
+        Ok(Self { store, group, numbers, before: totals, totals, rows, events, stage: Stage::Adding })
     }
 
     fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<u64> {
@@ -119,26 +128,43 @@ impl<'a> Draft<'a> {
         Ok(number)
     }
 
+    /// A repo as it is in this group.
+    fn row(&self, did: &Did) -> Result<Row> {
+        if let Some(row) = self.rows.borrow().now(did) {
+            return Ok(row);
+        }
+        let row = self.store.recent.row(did, || super::port::repo(&self.group, did))?;
+        self.rows.borrow_mut().met(did, &row);
+        Ok(row)
+    }
+
+    fn row_number(&self, did: &Did) -> Result<Option<i64>> {
+        Ok(self.row(did)?.map(|repo| codec::cell(repo.id.0)))
+    }
+
+    /// A row that is there is written once, at the end of the group.
     fn put_repo(&mut self, repo: &Repo) -> Result<()> {
+        self.row(&repo.did)?;
+        if repo.id != RepoId::default() {
+            self.rows.get_mut().change(repo.clone());
+            return Ok(());
+        }
         let account = self.account(&repo.did)?;
         codec::write_repo(&self.group, repo, account)?;
-        self.totals.counts.repos += u64::from(repo.id == RepoId::default());
+        let id = RepoId(self.group.last_insert_rowid().cast_unsigned());
+        self.rows.get_mut().written(&repo.did, Some(Repo { id, ..repo.clone() }));
+        self.totals.counts.repos += 1;
         Ok(())
     }
 
     fn remove_repo(&mut self, did: &Did) -> Result<()> {
-        let account = self.account(did)?;
-        let Some(repo) = self.repo_number(account)? else { return Ok(()) };
+        let Some(repo) = self.row_number(did)? else { return Ok(()) };
         self.totals.counts.records -= self.run("DELETE FROM records WHERE repo = ?1", [repo])?;
         self.totals.counts.buffered -= self.run("DELETE FROM buffers WHERE repo = ?1", [repo])?;
         self.totals.counts.repos -= self.run("DELETE FROM repos WHERE n = ?1", [repo])?;
+        self.rows.get_mut().written(did, None);
         self.stage = Stage::Removing;
         Ok(())
-    }
-
-    fn repo_number(&self, account: i64) -> Result<Option<i64>> {
-        let mut statement = self.group.prepare_cached("SELECT n FROM repos WHERE account = ?1")?;
-        Ok(statement.query_row([account], |row| row.get(0)).optional()?)
     }
 
     fn index(&mut self, repo: i64, change: &IndexChange) -> Result<()> {
@@ -180,6 +206,8 @@ impl<'a> Draft<'a> {
         let cells = params![seq, account, event.kind == Kind::Live, now.millis(), &*event.body];
         self.totals.counts.events += self.run("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)", cells)?;
         self.totals.counts.event_bytes += event.body.len() as u64;
+        let (did, body) = (event.did.to_shared(), Arc::clone(&event.body));
+        self.events.push(StoredEvent { seq: self.totals.last, did, kind: event.kind, body });
         Ok(())
     }
 
@@ -191,16 +219,13 @@ impl<'a> Draft<'a> {
         }
         let touches_repo =
             !effects.records.is_empty() || effects.buffer != BufferChange::Keep || effects.index != WholeIndex::Keep;
-        if touches_repo {
-            let account = self.account(did)?;
-            if let Some(repo) = self.repo_number(account)? {
-                if effects.index == WholeIndex::Forget {
-                    let cells = params![repo, codec::cid_cell(&FORGOTTEN)];
-                    self.run("UPDATE records SET cid = ?2 WHERE repo = ?1", cells)?;
-                }
-                effects.records.iter().try_for_each(|change| self.index(repo, change))?;
-                self.buffer(repo, &effects.buffer)?;
+        if touches_repo && let Some(repo) = self.row_number(did)? {
+            if effects.index == WholeIndex::Forget {
+                let cells = params![repo, codec::cid_cell(&FORGOTTEN)];
+                self.run("UPDATE records SET cid = ?2 WHERE repo = ?1", cells)?;
             }
+            effects.records.iter().try_for_each(|change| self.index(repo, change))?;
+            self.buffer(repo, &effects.buffer)?;
         }
         effects.events.iter().try_for_each(|event| self.append(event, now))
     }
@@ -236,7 +261,22 @@ impl<'a> Draft<'a> {
         Ok(gone as usize)
     }
 
+    fn write_rows(&mut self) -> Result<()> {
+        let rows = mem::take(self.rows.get_mut());
+        for (before, now) in rows.unwritten() {
+            if differ_in_head_alone(before, now) {
+                codec::write_head(&self.group, now)?;
+            } else {
+                let account = self.account(&now.did)?;
+                codec::write_repo(&self.group, now, account)?;
+            }
+        }
+        *self.rows.get_mut() = rows;
+        Ok(())
+    }
+
     fn finish(&mut self) -> Result<()> {
+        self.write_rows()?;
         if self.totals == self.before {
             return Ok(());
         }
@@ -250,9 +290,13 @@ impl<'a> Draft<'a> {
     }
 }
 
+fn differ_in_head_alone(before: Option<&Repo>, now: &Repo) -> bool {
+    before.is_some_and(|before| Repo { head: now.head, ..before.clone() } == *now)
+}
+
 impl Transaction for Draft<'_> {
     fn repo(&self, did: &Did) -> store::Result<Option<Repo>> {
-        Ok(super::port::repo(&self.group, did)?)
+        Ok(self.row(did)?.as_deref().cloned())
     }
 
     fn buffered(&self, repo: RepoId) -> store::Result<Vec<Arc<RepoCommit>>> {
@@ -291,9 +335,11 @@ impl Transaction for Draft<'_> {
     fn commit(mut self: Box<Self>) -> store::Result<Seq> {
         self.finish()?;
         let removes = self.stage == Stage::Removing;
-        self.group.execute_batch("COMMIT").map_err(crate::Error::from)?;
-        self.stage = Stage::Committed;
         let (store, last) = (self.store, self.totals.last);
+        let rows = self.rows.get_mut().changed();
+        let changes = Changes { rows, events: mem::take(&mut self.events), oldest: self.totals.oldest };
+        store.recent.commit(changes, || self.group.execute_batch("COMMIT").map_err(crate::Error::from))?;
+        self.stage = Stage::Committed;
         drop(self);
         if removes {
             store.database.content_removed()?;

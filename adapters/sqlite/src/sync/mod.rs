@@ -3,9 +3,11 @@
 mod codec;
 mod draft;
 mod port;
+mod recent;
+mod rows;
 pub mod tap;
 
-use self::draft::Numbers;
+use self::{draft::Numbers, recent::Recent};
 use crate::{Database, Durability, Options, Result, Schema};
 use nexus_sync::store;
 use std::{path::Path, sync::Mutex};
@@ -17,11 +19,12 @@ pub const SCHEMA: Schema = Schema {
     upgrades: &[],
 };
 
-/// The sync service's file.
+/// The sync service's file. Nobody else may write it while it is open.
 #[derive(Debug)]
 pub struct SyncStore {
     database: Database,
     numbers: Mutex<Numbers>,
+    recent: Recent,
 }
 
 impl SyncStore {
@@ -40,7 +43,7 @@ impl SyncStore {
     /// As [`SyncStore::open`].
     pub fn open_with(path: &Path, options: Options) -> Result<Self> {
         let database = Database::open(path, &SCHEMA, options)?;
-        Ok(Self { database, numbers: Mutex::default() })
+        Ok(Self { database, numbers: Mutex::default(), recent: Recent::default() })
     }
 
     /// Writes one consistent copy to `to`, while writing goes on.

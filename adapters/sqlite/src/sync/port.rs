@@ -61,7 +61,8 @@ impl Store for SyncStore {
     }
 
     fn repo(&self, did: &Did) -> store::Result<Option<Repo>> {
-        self.ask(|connection| repo(connection, did))
+        let row = self.recent.row(did, || self.ask(|connection| repo(connection, did)))?;
+        Ok(row.as_deref().cloned())
     }
 
     fn due(&self, now: Timestamp, limit: usize) -> store::Result<Vec<Repo>> {
@@ -116,7 +117,10 @@ impl Store for SyncStore {
     }
 
     fn last(&self) -> store::Result<Seq> {
-        self.ask(|connection| Ok(draft::totals(connection)?.last))
+        match self.recent.last() {
+            Some(last) => Ok(last),
+            None => self.ask(|connection| Ok(draft::totals(connection)?.last)),
+        }
     }
 
     fn oldest(&self) -> store::Result<Seq> {
@@ -124,6 +128,9 @@ impl Store for SyncStore {
     }
 
     fn events(&self, after: Seq, limit: usize) -> store::Result<Vec<StoredEvent>> {
+        if let Some(events) = self.recent.events(after, limit) {
+            return Ok(events);
+        }
         let rest = "events e JOIN accounts a ON a.n = e.account WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2";
         let cells = [codec::cell(after.get()), codec::limit(limit)];
         self.ask(|connection| all(connection, &select(codec::EVENT, rest), cells, codec::event))

@@ -4,3 +4,4 @@
 mod relay;
 mod social;
 mod sync;
+mod sync_histories;

@@ -167,7 +167,7 @@ impl Open<'_> {
     fn append(&mut self, event: &crate::event::Event, now: Timestamp) {
         self.tables.last += 1;
         let seq = Seq::new(self.tables.last);
-        let stored = StoredEvent { seq, did: event.did.to_shared(), kind: event.kind, body: Arc::from(&*event.body) };
+        let stored = StoredEvent { seq, did: event.did.to_shared(), kind: event.kind, body: Arc::clone(&event.body) };
         self.tables.events.insert(seq.get(), (stored, now));
     }
 }

@@ -4,7 +4,6 @@
 //! Checking a signature needs the document alone ([`Need::Document`]); verifying the name costs a name look-up and a
 //! request, and holds up nobody who doesn't ask for it.
 
-mod cache;
 mod directory;
 mod known;
 mod names;
@@ -14,7 +13,6 @@ pub(super) use known::{Account, Known};
 use super::alarm::Alarm;
 use super::{BuildError, settings};
 use crate::WriterHandle;
-use cache::Generations;
 use directory::Directory;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -23,6 +21,7 @@ use nexus_atproto::{Did, Document, Handle};
 use nexus_model::Timestamp;
 use nexus_outgoing::Manners;
 use nexus_runtime::{CancellationToken, Clock};
+use nexus_sync::generations::Generations;
 use nexus_sync::identity::{Found, Identity, Lifetimes, Step};
 use nexus_sync::repo::Name;
 use nexus_sync::store::{self, Store};
