@@ -90,39 +90,3 @@ impl<S: Clone> Router<S> {
         self.filed.is_empty()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_item_meets_those_on_its_routes_and_those_who_want_everything() {
-        let (ada, bob) = (Route::new("author", "ada"), Route::new("author", "bob"));
-        let mut router = Router::default();
-        router.insert(&[ada], 1, &"ada's reader");
-        router.insert(&[bob, Route::new("kind", "short")], 2, &"bob's reader");
-        router.insert(&Everything.routes_of_text(), 3, &"everybody's reader");
-        let found = |routes: &[Route]| router.candidates(routes).copied().collect::<Vec<_>>();
-        assert_eq!(found(&[ada]), ["everybody's reader", "ada's reader"]);
-        assert_eq!(found(&[Route::new("kind", "bob")]), ["everybody's reader"]);
-        assert_eq!(found(&[bob, Route::new("kind", "short")]).len(), 3);
-    }
-
-    #[test]
-    fn who_leaves_is_met_no_more_and_leaves_nothing_behind() {
-        let routes = [Route::new("author", "ada"), Route::EVERYTHING];
-        let mut router = Router::default();
-        router.insert(&routes, 1, &());
-        router.insert(&routes, 2, &());
-        router.remove(&routes, 1);
-        assert_eq!(router.candidates(&[]).count(), 1);
-        router.remove(&routes, 2);
-        assert!(router.is_empty());
-    }
-
-    impl Everything {
-        fn routes_of_text(&self) -> Vec<Route> {
-            Routed::<str>::routes(self)
-        }
-    }
-}

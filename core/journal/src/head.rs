@@ -51,30 +51,3 @@ impl HeadWatch {
         self.0.wait_for(|head| *head > seq).await.ok().map(|head| *head)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::FutureExt;
-
-    #[test]
-    fn a_head_never_moves_backwards() {
-        let head = Head::new(Seq::new(5));
-        head.advance(Seq::new(3));
-        assert_eq!(head.get(), Seq::new(5));
-        head.advance(Seq::new(9));
-        assert_eq!(head.get(), Seq::new(9));
-    }
-
-    #[test]
-    fn a_reader_waits_for_what_is_new_and_learns_the_end() {
-        let head = Head::new(Seq::new(1));
-        let mut watch = head.watch();
-        assert_eq!(watch.after(Seq::START).now_or_never(), Some(Some(Seq::new(1))));
-        assert_eq!(watch.after(Seq::new(1)).now_or_never(), None);
-        head.advance(Seq::new(2));
-        assert_eq!(watch.after(Seq::new(1)).now_or_never(), Some(Some(Seq::new(2))));
-        drop(head);
-        assert_eq!(watch.after(Seq::new(2)).now_or_never(), Some(None));
-    }
-}

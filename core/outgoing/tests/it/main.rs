@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod addresses;
+mod manners;
+
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod clock;
 mod groups;
+mod tasks;
 
 use axum::{Router, body::Bytes, extract::State, http::Uri, routing::post};
 use nexus_runtime::{LogFormat, Otlp, Tasks, Telemetry, TelemetryOptions};
