@@ -270,6 +270,11 @@ pub(crate) fn parse(arguments: &[OsString]) -> Invocation {
 }
 
 impl Invocation {
+    /// What is to be done.
+    pub(crate) fn command(&self) -> &Command {
+        self.cli.command.as_ref().unwrap_or(&Command::Run)
+    }
+
     /// The one service that the command line means, if it means one.
     pub(crate) fn alone(&self) -> Option<Service> {
         match (&self.cli.command, self.called) {

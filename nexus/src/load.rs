@@ -23,7 +23,7 @@ const DEFAULT_FILE: &str = "nexus.toml";
 ///
 /// # Errors
 /// If anything in it is wrong; all problems are told at once.
-pub(crate) fn settings(invocation: &mut Invocation) -> Outcome<Settings> {
+pub(crate) fn settings(invocation: &Invocation) -> Outcome<Settings> {
     let wrong = |error: Error| Failure::new(Exit::Usage, error.to_string());
     let loaded = layers(invocation).and_then(join).map_err(wrong)?;
     let Loaded { mut settings, warnings } = loaded;
@@ -39,7 +39,7 @@ pub(crate) fn settings(invocation: &mut Invocation) -> Outcome<Settings> {
     Ok(settings)
 }
 
-fn layers(invocation: &mut Invocation) -> Result<Vec<Layer>, Error> {
+fn layers(invocation: &Invocation) -> Result<Vec<Layer>, Error> {
     let schema = schema();
     let file = file_layer(&schema, &invocation.cli, invocation.called)?;
     let variables = variables(invocation.alone())?;
@@ -49,8 +49,7 @@ fn layers(invocation: &mut Invocation) -> Result<Vec<Layer>, Error> {
     if let Some(service) = invocation.alone() {
         command.flag(&schema, "the command", "services", service.as_str());
     }
-    let flags = std::mem::take(&mut invocation.flags);
-    let layers: Vec<Layer> = file.into_iter().chain([environment, flags, command]).collect();
+    let layers: Vec<Layer> = file.into_iter().chain([environment, invocation.flags.clone(), command]).collect();
     let by_name = if names_tap || invocation.called == Called::Tap { Dialect::Tap } else { Dialect::Nexus };
     // What is wrong with the layers is told when they are joined for good.
     let set = nexus_config::load::<Settings>(layers.clone()).ok().and_then(|loaded| loaded.settings.sync.dialect);

@@ -10,6 +10,7 @@ mod jobs;
 mod load;
 mod progress;
 mod relay;
+mod reload;
 mod run;
 mod schedule;
 mod settings;
@@ -34,15 +35,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn carry_out(mut invocation: cli::Invocation) -> Outcome {
+fn carry_out(invocation: cli::Invocation) -> Outcome {
     if let Some(Command::Config(config)) = &invocation.cli.command
         && config.verb.is_none()
     {
         return print(config);
     }
-    let settings = load::settings(&mut invocation)?;
-    let command = invocation.cli.command.unwrap_or(Command::Run);
-    match &command {
+    let settings = load::settings(&invocation)?;
+    match invocation.command() {
         Command::Config(_) => say("the configuration is valid\n"),
         Command::Doctor => doctor::run(&settings),
         Command::Db(verb) => db::run(&settings, verb),
@@ -60,7 +60,7 @@ fn carry_out(mut invocation: cli::Invocation) -> Outcome {
         | Command::Sync { .. }
         | Command::Relay { .. }
         | Command::Api
-        | Command::Watcher => run::run(&settings, &command),
+        | Command::Watcher => run::run(settings, invocation),
     }
 }
 

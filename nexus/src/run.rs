@@ -1,11 +1,12 @@
 //! Running the services: everything is made first, then driven, then drained.
 
 use crate::{
-    cli::Command,
+    cli::{Command, Invocation},
     failure::Outcome,
     jobs::TrustJob,
     progress::Counter,
     relay,
+    reload::Reload,
     settings::{Service as Name, Settings},
     social::open_store,
     sync,
@@ -38,15 +39,16 @@ const ABOUT: About = About {
 };
 
 /// Runs until a signal or a failure.
-pub(crate) fn run(settings: &Settings, command: &Command) -> Outcome {
+pub(crate) fn run(settings: Settings, invocation: Invocation) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("nexus").enable_all().build()?;
-    let outcome = runtime.block_on(serve(settings, command));
+    let outcome = runtime.block_on(serve(settings, invocation));
     // Nothing is waited for any more: what is left are threads that read and can be cut.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(settings: &Settings, command: &Command) -> Outcome {
+async fn serve(held: Settings, invocation: Invocation) -> Outcome {
+    let settings = &held;
     raise_descriptor_limit();
     let _data = settings.take_data()?;
     let telemetry = Telemetry::install(&settings.telemetry_options())?;
@@ -64,13 +66,14 @@ async fn serve(settings: &Settings, command: &Command) -> Outcome {
         false => None,
     };
     // Pubky Nexus's watcher alone serves nothing.
-    let served = social.as_ref().filter(|_| !matches!(command, Command::Watcher));
+    let served = social.as_ref().filter(|_| !matches!(invocation.command(), Command::Watcher));
     let social_mount = served.map(|social| Mount::social(&social.service));
     let mounts = social_mount.into_iter().chain(sync.as_ref().map(|sync| sync::mount(settings, sync)));
     let mounts = mounts.chain(relay.as_ref().map(relay::mount));
     let site = Site::new(readiness, settings.trusted_proxies(), &clock);
     let listeners = listeners(settings, mounts.collect(), &site).await?;
     let metrics = metrics_listener(settings, &telemetry, &site).await?;
+    let reloads = Reload::on_hangup()?;
     announce(settings, &listeners, metrics.as_ref());
     let signals = tokio::spawn(stop_on_signal(tasks.clone(), settings.server.grace.duration()));
     if let Some(social) = social {
@@ -79,11 +82,14 @@ async fn serve(settings: &Settings, command: &Command) -> Outcome {
     if let Some(sync) = sync {
         sync.run(&tasks);
     }
+    let reloader = relay.as_ref().map(nexus_relay_server::service::Service::reloader);
     if let Some(relay) = relay {
         relay.run(&tasks);
     }
     listeners.into_iter().chain(metrics).for_each(|listener| listener.run(&tasks));
     tasks.spawn("telemetry", |stop| telemetry.upkeep(stop));
+    let reload = reloads.of(invocation, held, reloader);
+    tasks.spawn("reload", |stop| reload.run(stop));
     let ended = tasks.finish().await;
     signals.abort();
     tracing::info!("stopped");

@@ -19,6 +19,12 @@ the working directory), the environment, flags. An unknown key is an error that 
 is a value out of its range. `nexus config` prints a commented file, `nexus config check` reads yours.
 
 This page is printed by `nexus config --reference`.
+
+With SIGHUP a running Nexus reads all of it again. The keys under `relay` hold at once, and no connection is lost for
+it: limits, rates, policies, lists, the plugin, streams, the description. `relay.bind`, `relay.secret_key`,
+`relay.storage`, `relay.cache` and everything outside of `relay` hold after a restart; the log names those that were
+changed. A configuration with anything wrong in it is refused whole, and the log says what. Files of TLS need no signal:
+they are looked at every `tls.reload`.
 ";
 
 /// What is said about the environment.

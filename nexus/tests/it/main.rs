@@ -18,6 +18,7 @@ mod readme;
 #[cfg(feature = "native")]
 mod relay;
 mod relay_verbs;
+mod reload;
 mod rules;
 mod serve;
 mod stop;

@@ -1,5 +1,6 @@
 //! The program under test: started, asked, and stopped in every way.
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use std::{
     ffi::OsStr,
@@ -138,8 +139,16 @@ impl Program {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// Has it read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Ends it at once, as a power cut would: SIGKILL.

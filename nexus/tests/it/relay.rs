@@ -12,20 +12,20 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client of the relay.
-struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Client {
-    async fn connect(program: &Program) -> Self {
+    pub(crate) async fn connect(program: &Program) -> Self {
         let url = program.url("/").replacen("http", "ws", 1);
         Self(connect_async(url).await.unwrap().0)
     }
 
-    async fn send(&mut self, text: String) {
+    pub(crate) async fn send(&mut self, text: String) {
         self.0.send(Message::text(text)).await.unwrap();
     }
 
     /// The next text, or `None` when the relay is gone.
-    async fn read(&mut self) -> Option<String> {
+    pub(crate) async fn read(&mut self) -> Option<String> {
         loop {
             match tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap() {
                 Some(Ok(Message::Text(text))) => return Some(text.to_string()),
@@ -36,22 +36,22 @@ impl Client {
     }
 
     /// Sends a message and gives the answer to it.
-    async fn told(&mut self, text: String) -> String {
+    pub(crate) async fn told(&mut self, text: String) -> String {
         self.send(text).await;
         self.read().await.unwrap()
     }
 }
 
-fn key() -> SigningKey {
+pub(crate) fn key() -> SigningKey {
     SigningKey::from_bytes([7; 32]).unwrap()
 }
 
 /// Events of a kind that is kept for ever, each another.
-fn note(number: usize) -> Event {
+pub(crate) fn note(number: usize) -> Event {
     key().sign(Kind::new(1), Seconds::new(1_700_000_000 + number as i64), Tags::default(), format!("note {number}"))
 }
 
-fn publish(event: &Event) -> String {
+pub(crate) fn publish(event: &Event) -> String {
     format!(r#"["EVENT",{}]"#, event.to_json())
 }
 

@@ -260,6 +260,10 @@ pub struct Rates {
     pub author_events: Rate,
     /// Gift wraps for a recipient (60, 60).
     pub gift_wraps: Rate,
+    /// Bad signatures of an address in a minute that ban it (20); 0 for never.
+    pub bad_signatures: u32,
+    /// Seconds for which it is banned (600).
+    pub ban: i64,
     /// By how much more authenticated clients may (10).
     pub authenticated_factor: u32,
     /// How many addresses and authors are remembered (65,536). The ones that waited longest are forgotten.
@@ -276,6 +280,8 @@ impl Default for Rates {
             negentropy: rate(10, 10),
             author_events: rate(100, 300),
             gift_wraps: rate(60, 60),
+            bad_signatures: 20,
+            ban: 600,
             authenticated_factor: 10,
             remembered: 65_536,
         }
@@ -293,6 +299,7 @@ impl Rates {
             negentropy: off,
             author_events: off,
             gift_wraps: off,
+            bad_signatures: 0,
             ..Self::default()
         }
     }

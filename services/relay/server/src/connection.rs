@@ -125,6 +125,7 @@ impl<S: StorageAdapter + 'static> Connection<S> {
 
     /// Hands over everything that has come.
     async fn take(&self, reader: &mut Reader) -> Flow {
+        reader.allow(self.hands.settings().limits.message_bytes);
         let (mut texts, mut bytes) = (Vec::new(), 0);
         loop {
             let message = match reader.next() {
@@ -215,8 +216,8 @@ impl<S: StorageAdapter + 'static> Connection<S> {
 
     /// Writes what waits until nothing more comes.
     async fn speak(&self, mut io: impl AsyncWrite + Unpin, flushed: &Notify) {
-        let soft = self.soft();
         while let Some(bytes) = self.outbox.take().await {
+            let soft = self.soft();
             let written = tokio::select! {
                 written = self.write(&mut io, &bytes, soft) => written,
                 () = self.outbox.ended() => return,

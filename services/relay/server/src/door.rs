@@ -6,19 +6,19 @@ use nexus_model::Timestamp;
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
 /// The door of a relay.
 #[derive(Debug)]
 pub(crate) struct Door {
-    limits: DoorLimits,
+    limits: RwLock<DoorLimits>,
     guests: Mutex<Guests>,
 }
 
 /// What the door lets in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct DoorLimits {
     most: usize,
     per_address: usize,
@@ -122,23 +122,23 @@ impl DoorLimits {
 
 impl Door {
     pub(crate) fn new(limits: DoorLimits) -> Self {
-        Self { limits, guests: Mutex::default() }
+        Self { limits: RwLock::new(limits), guests: Mutex::default() }
     }
 
     /// Lets somebody in.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr, now: Timestamp) -> Result<Seat, Refused> {
-        let address = network(address);
+        let (address, limits) = (network(address), self.limits());
         let mut guests = self.guests();
-        if guests.open >= self.limits.most {
+        if guests.open >= limits.most {
             return Err(Refused::Full);
         }
-        guests.make_room(self.limits.remembered, nanos(now));
+        guests.make_room(limits.remembered, nanos(now));
         let guest = guests.addresses.entry(address).or_default();
-        if !self.limits.is_free(address) {
-            if guest.open >= self.limits.per_address {
+        if !limits.is_free(address) {
+            if guest.open >= limits.per_address {
                 return Err(Refused::TooMany);
             }
-            let arrivals = self.limits.arrivals;
+            let arrivals = limits.arrivals;
             if arrivals.interval > 0 && !arrivals.try_take(&mut guest.arrivals_full_at, nanos(now)) {
                 return Err(Refused::TooFast);
             }
@@ -146,6 +146,15 @@ impl Door {
         guest.open += 1;
         guests.open += 1;
         Ok(Seat { door: self.clone(), address })
+    }
+
+    /// Other limits. Who is inside stays.
+    pub(crate) fn set_limits(&self, limits: DoorLimits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    fn limits(&self) -> DoorLimits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn guests(&self) -> MutexGuard<'_, Guests> {
@@ -156,8 +165,9 @@ impl Door {
 impl Seat {
     /// The client sent so many bytes. Gives how long to wait before more is read.
     pub(crate) fn sent(&self, bytes: usize, now: Timestamp) -> Option<Duration> {
-        let bucket = self.door.limits.bytes;
-        if bucket.interval == 0 || self.door.limits.is_free(self.address) {
+        let limits = self.door.limits();
+        let bucket = limits.bytes;
+        if bucket.interval == 0 || limits.is_free(self.address) {
             return None;
         }
         let mut guests = self.door.guests();

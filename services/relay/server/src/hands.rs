@@ -3,7 +3,7 @@
 use crate::{
     adapters::{NativeRelay, WatchedStorage},
     config::Relay as Config,
-    door::{Door, Refused, Seat},
+    door::{Door, DoorLimits, Refused, Seat},
     http::Seen,
     meters::ClientVerbs,
 };
@@ -12,13 +12,17 @@ use nexus_model::Timestamp;
 use nexus_nostr::SigningKey;
 use nexus_relay::{ports::StorageAdapter, settings::Settings};
 use nexus_runtime::Clock;
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What connections and routes work with.
 pub(crate) struct Hands<S> {
     relay: Arc<NativeRelay<S>>,
-    config: Config,
+    config: RwLock<Arc<Config>>,
     clock: Clock,
     door: Arc<Door>,
     verbs: ClientVerbs,
@@ -41,7 +45,7 @@ impl<S: StorageAdapter + 'static> Hands<S> {
     ) -> Self {
         Self {
             relay,
-            config,
+            config: RwLock::new(Arc::new(config)),
             began: clock.now(),
             own_key,
             seen: Seen::default(),
@@ -62,11 +66,20 @@ impl<S: StorageAdapter + 'static> Hands<S> {
         self.relay.storage()
     }
 
-    pub(crate) const fn config(&self) -> &Config {
-        &self.config
+    /// The configuration, as it is now.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
+    /// Another configuration: it holds from here on.
+    pub(crate) fn set_config(&self, config: Config) {
+        self.door.set_limits(DoorLimits::new(&config.connections, &config.rates));
+        self.relay.sockets().set_bounds(config.outbox_bounds());
+        self.relay.set_settings(config.settings());
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
         self.relay.settings()
     }
 
@@ -118,7 +131,7 @@ impl<S: StorageAdapter + 'static> Hands<S> {
     pub(crate) async fn drain(&self) {
         self.stop.cancel();
         self.connections.close();
-        let patience = self.config.connections.drain.duration();
+        let patience = self.config().connections.drain.duration();
         if tokio::time::timeout(patience, self.connections.wait()).await.is_err() {
             tracing::warn!(connections = self.connections.len(), "cut connections that did not end in time");
             self.relay.sockets().cut();

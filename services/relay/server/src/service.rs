@@ -65,6 +65,7 @@ pub struct Service<S> {
     /// Told when there is something to deliver.
     committed: Arc<Notify>,
     jobs: Arc<JobFeed>,
+    streams: watch::Sender<Vec<Stream>>,
 }
 
 impl<S: StorageAdapter + 'static> Service<S> {
@@ -94,11 +95,12 @@ impl<S: StorageAdapter + 'static> Service<S> {
             None => relay,
         });
         let door = Door::new(DoorLimits::new(&config.connections, &config.rates));
+        let (streams, _) = watch::channel(config.to_streams());
         let hands = Arc::new(Hands::new(relay.clone(), config, clock, door, own_key));
         let jobs = Arc::new(JobFeed::default());
         let market = market::router::<Native<S>>(relay, jobs.clone());
         let router = http::router(hands.clone(), market);
-        Ok(Self { hands, router, head, committed, jobs })
+        Ok(Self { hands, router, head, committed, jobs, streams })
     }
 
     /// What is served, at the paths of its document and its socket.
@@ -111,23 +113,23 @@ impl<S: StorageAdapter + 'static> Service<S> {
         self.hands.relay().clone()
     }
 
+    /// A hand on its settings, which works as long as it runs.
+    pub fn reloader(&self) -> Reloader<S> {
+        Reloader { hands: self.hands.clone(), streams: self.streams.clone() }
+    }
+
     /// Starts everything.
     pub fn run(self, tasks: &Tasks) {
-        let Self { hands, head, committed, jobs, .. } = self;
+        let Self { hands, head, committed, jobs, streams, .. } = self;
         let damaged = hands.storage().damaged();
         tasks.spawn("relay-store", |stop| damage(damaged, stop));
         let relay = hands.relay().clone();
         tasks.spawn("relay-delivery", |stop| deliver(relay, committed, stop));
         let (relay, watch) = (hands.relay().clone(), head.watch());
         tasks.spawn("relay-jobs", |stop| jobs.run::<Native<S>>(relay, watch, stop));
-        let streams: Vec<Stream> = hands.config().streams.iter().map(crate::config::Stream::to_mirror).collect();
-        if !streams.is_empty() {
-            let link = LinkOptions { key: hands.own_key().cloned(), patience: PATIENCE, clock: hands.clock().clone() };
-            let router = Streams::<Native<S>>::new(hands.relay().clone(), head.watch(), link);
-            // Streams are changed with the configuration, which is read once.
-            let (_, streams) = watch::channel(streams);
-            tasks.spawn("relay-streams", |stop| router.run(streams, stop));
-        }
+        let link = LinkOptions { key: hands.own_key().cloned(), patience: PATIENCE, clock: hands.clock().clone() };
+        let router = Streams::<Native<S>>::new(hands.relay().clone(), head.watch(), link);
+        tasks.spawn("relay-streams", |stop| router.run(streams.subscribe(), stop));
         tasks.spawn("relay-ticks", {
             let hands = hands.clone();
             |stop| tick(hands, stop)
@@ -150,6 +152,32 @@ async fn deliver<S: StorageAdapter + 'static>(
         relay.deliver().await;
     }
     Ok(())
+}
+
+/// Gives a running relay other settings.
+pub struct Reloader<S> {
+    hands: Arc<Hands<S>>,
+    streams: watch::Sender<Vec<Stream>>,
+}
+
+impl<S: StorageAdapter + 'static> Reloader<S> {
+    /// Makes `config` hold, without closing a connection: clients meet it with their next message. What can only be
+    /// chosen at the start ([`Config::FIXED`]) stays as it is. A plugin goes on if its settings do, and so does each
+    /// link of a stream. The administrators' lists are read again too. To be called on a runtime.
+    ///
+    /// # Errors
+    /// If those lists can't be read; the rest holds nevertheless.
+    pub async fn reload(&self, config: Config) -> Result<(), StorageError> {
+        let before = self.hands.config();
+        let config = config.with_fixed_of(&before);
+        if config.plugin != before.plugin {
+            self.hands.relay().set_judge(config.judge());
+        }
+        let streams = config.to_streams();
+        self.hands.set_config(config);
+        self.streams.send_replace(streams);
+        self.hands.relay().reload_lists().await
+    }
 }
 
 /// Fails when the store was found to be damaged.
@@ -195,7 +223,11 @@ impl Config {
         key.transpose()
     }
 
-    fn outbox_bounds(&self) -> OutboxBounds {
+    fn to_streams(&self) -> Vec<Stream> {
+        self.streams.iter().map(crate::config::Stream::to_mirror).collect()
+    }
+
+    pub(crate) fn outbox_bounds(&self) -> OutboxBounds {
         let connections = &self.connections;
         OutboxBounds {
             soft: connections.outbound.count(),

@@ -7,32 +7,33 @@ use crate::{
         WebSocketAdapter,
     },
     session::Action,
-    settings::Switch,
+    settings::{Settings, Switch},
 };
 use nexus_model::{Raw, Seq};
 use nexus_nostr::{
-    EoseHint, Event, Filter, PublicKey, Reason,
+    EoseHint, Error, Event, Filter, Prefix, PublicKey, Reason,
     nip::{nip42, nip45::HyperLogLog},
 };
 
 impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter> Relay<S, C, W, R> {
     pub(super) fn authenticate(&self, session: &Shared, event: Raw<Event>) {
-        let id = event.peek().id;
-        let mut session = lock(session);
-        let proof = self.prove(session.challenge(), event);
-        let answer = session.authenticated(&id, proof, &self.settings);
-        self.keep_meta(&session);
-        self.send_all(session.id(), answer);
+        let (id, settings) = (event.peek().id, self.settings());
+        let (ip, forged) = {
+            let mut session = lock(session);
+            let proof = self.prove(session.challenge(), event, &settings);
+            let forged = u32::from(matches!(proof, Err(Error::BadSignature)));
+            let proof = proof.map_err(|error| Reason::new(Prefix::AuthRequired, error.to_string()));
+            let answer = session.authenticated(&id, proof, &settings);
+            self.keep_meta(&session);
+            self.send_all(session.id(), answer);
+            (session.ip(), forged)
+        };
+        self.note_forgeries(ip, forged);
     }
 
-    fn prove(&self, challenge: &str, event: Raw<Event>) -> Result<PublicKey, Reason> {
-        let now = self.runtime.now().into();
-        let checked = nip42::check(event.peek(), challenge, &self.settings.urls, now);
-        let verified = checked.and_then(|()| self.runtime.verify_signature(event));
-        match verified {
-            Ok(event) => Ok(event.get().pubkey),
-            Err(error) => Err(Reason::new(nexus_nostr::Prefix::AuthRequired, error.to_string())),
-        }
+    fn prove(&self, challenge: &str, event: Raw<Event>, settings: &Settings) -> Result<PublicKey, Error> {
+        nip42::check(event.peek(), challenge, &settings.urls, self.runtime.now().into())?;
+        Ok(self.runtime.verify_signature(event)?.get().pubkey)
     }
 
     /// Files a subscription, then asks the store: so nothing is missed, and the position tells what is a repeat.
@@ -54,7 +55,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 let hint = if page.more { EoseHint::More } else { EoseHint::Finish };
                 // Sent under the session's lock, or a live event could come before the end of the stored ones.
                 let mut session = lock(session);
-                let answer = session.stored(sub, upto, hint, &self.settings);
+                let answer = session.stored(sub, upto, hint, &self.settings());
                 self.send_all(conn, answer);
             }
             Err(error) => self.cannot_find(session, sub, &error).await,
@@ -81,7 +82,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
 
     async fn find(&self, session: &Shared, filters: &[Filter]) -> Result<(Seq, Page), StorageError> {
         let upto = self.storage.last_seq().await?;
-        let mut scope = lock(session).scope(&self.settings, self.runtime.now());
+        let mut scope = lock(session).scope(&self.settings(), self.runtime.now());
         scope.max_seq = Some(upto);
         let mut page = self.storage.query(filters, &scope).await?;
         self.complete_second(filters, &scope, &mut page).await?;
@@ -91,13 +92,14 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// Where the relay's own limit cut, the rest of that second is added, so that a client that goes on with
     /// `until` misses nothing. (NIP-67)
     async fn complete_second(&self, filters: &[Filter], scope: &Scope, page: &mut Page) -> Result<(), StorageError> {
-        let limits = &self.settings.limits;
+        let settings = self.settings();
+        let limits = &settings.limits;
         let is_ours = |filter: &Filter| {
             filter.search().is_none()
                 && filter.limit().is_some_and(|limit| limit == limits.limit || limit == limits.default_limit)
         };
         let ([filter], Some(last)) = (filters, page.events.last()) else { return Ok(()) };
-        if self.settings.read.eose_hint == Switch::Off || !page.more || !is_ours(filter) {
+        if settings.read.eose_hint == Switch::Off || !page.more || !is_ours(filter) {
             return Ok(());
         }
         let (second, last) = (last.created_at, last.id);
@@ -119,9 +121,10 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     }
 
     pub(super) async fn count(&self, session: &Shared, sub: &str, filters: &[Filter]) {
-        let scope = lock(session).scope(&self.settings, self.runtime.now());
+        let settings = self.settings();
+        let scope = lock(session).scope(&settings, self.runtime.now());
         let registers = HyperLogLog::for_count(filters);
-        let counted = self.storage.count(filters, self.settings.limits.count, registers, &scope).await;
+        let counted = self.storage.count(filters, settings.limits.count, registers, &scope).await;
         let session = lock(session);
         let answer = match counted {
             Ok(count) => session.counted(sub, &count),
@@ -131,12 +134,12 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     }
 
     pub(super) async fn negotiate(&self, session: &Shared, sub: String, filter: Filter, message: &[u8]) {
-        let now = self.runtime.now();
-        let scope = lock(session).scope(&self.settings, now);
-        let found = self.storage.ids(&filter, self.settings.limits.negentropy + 1, &scope).await;
+        let (now, settings) = (self.runtime.now(), self.settings());
+        let scope = lock(session).scope(&settings, now);
+        let found = self.storage.ids(&filter, settings.limits.negentropy + 1, &scope).await;
         let mut session = lock(session);
         let answer = match found {
-            Ok(ids) => session.negotiate(sub, ids, message, &self.settings, now.into()),
+            Ok(ids) => session.negotiate(sub, ids, message, &settings, now.into()),
             Err(error) => vec![session.not_negotiated(&sub, self.failed(&error))],
         };
         self.send_all(session.id(), answer);

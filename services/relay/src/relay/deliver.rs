@@ -213,13 +213,13 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 return 0;
             }
         };
-        let now = self.runtime.now();
+        let (now, settings) = (self.runtime.now(), self.settings());
         for (conn, sub) in &wanted {
             if let Some(session) = self.session(*conn) {
-                let is_slow = self.sockets.buffered_bytes(*conn) > self.settings.limits.outbound_bytes;
+                let is_slow = self.sockets.buffered_bytes(*conn) > settings.limits.outbound_bytes;
                 let show = |session: &mut Session| match is_slow {
                     true => session.end_subscription(sub, "slow consumer"),
-                    false => session.live(sub, seq, event, json, &self.settings, now),
+                    false => session.live(sub, seq, event, json, &settings, now),
                 };
                 self.carry_out(&session, show).await;
             }

@@ -99,7 +99,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 Err(reason) => intakes[place] = Intake::Refused(reason),
             }
         }
-        for judge in [self.judge.as_deref(), terms.judge].into_iter().flatten() {
+        let own = self.judge();
+        for judge in [own.as_deref(), terms.judge].into_iter().flatten() {
             admitted = self.keep_accepted(admitted, judge, terms.source, intakes).await;
         }
         self.store_foreign(admitted, intakes).await?;
@@ -115,13 +116,13 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         if protected == Protected::Refused && nip70::is_protected(event) {
             return Ok(Err(Reason::new(Prefix::Blocked, "event marked as protected")));
         }
-        let now = self.runtime.now().into();
-        let admission = match admission::check_foreign(event, &self.settings, &self.lists(), now) {
+        let (now, settings) = (self.runtime.now().into(), self.settings());
+        let admission = match admission::check_foreign(event, &settings, &self.lists(), now) {
             Ok(admission) => admission,
             Err(reason) => return Ok(Err(reason)),
         };
         let job = self.job_of(event).await?;
-        let valid = market::validate(event, job.as_ref(), self.settings.market.validate, now);
+        let valid = market::validate(event, job.as_ref(), settings.market.validate, now);
         Ok(valid.map(|()| admission))
     }
 

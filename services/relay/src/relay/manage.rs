@@ -127,14 +127,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
         self.put(RecordKind::BlockedIp, network, Some(reason)).await?;
         self.reload_lists().await?;
-        let lists = self.lists();
-        let sessions: Vec<_> = self.sessions().values().cloned().collect();
-        for session in sessions {
-            let session = super::lock(&session);
-            if session.ip().is_some_and(|ip| lists.blocks(ip)) {
-                self.close(session.id(), 1008, "blocked");
-            }
-        }
+        self.send_kept_out_away();
         Ok(json!(true))
     }
 }

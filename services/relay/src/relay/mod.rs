@@ -2,6 +2,7 @@
 //! was committed, in the order of the journal.
 
 mod answer;
+mod ban;
 mod deliver;
 mod intake;
 mod lane;
@@ -10,6 +11,7 @@ mod moderation;
 mod once;
 mod presence;
 mod publish;
+mod reload;
 mod roles;
 mod route;
 mod upkeep;
@@ -25,7 +27,7 @@ use crate::{
         CacheAdapter, ConnectionId, Judge, LogLevel, RuntimeAdapter, StorageAdapter, StorageError, WebSocketAdapter,
         WsError,
     },
-    rules::{lists::Lists, rates::Buckets},
+    rules::{bans::Bans, lists::Lists, rates::Buckets},
     session::{Action, Context, Session},
     settings::Settings,
 };
@@ -48,15 +50,16 @@ pub struct Relay<S, C, W, R> {
     cache: C,
     sockets: W,
     runtime: R,
-    settings: Settings,
+    settings: RwLock<Arc<Settings>>,
     cache_seconds: u64,
     lists: RwLock<Arc<Lists>>,
     buckets: Mutex<Buckets>,
+    bans: Mutex<Bans>,
     sessions: Mutex<HashMap<ConnectionId, Shared>>,
     feed: deliver::Feed,
     lane: lane::Lane,
     upkeep: upkeep::Upkeep,
-    judge: Option<Box<dyn Judge>>,
+    judge: RwLock<Option<Arc<dyn Judge>>>,
 }
 
 /// A session, which its own messages and live events share.
@@ -81,15 +84,16 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             cache,
             sockets,
             runtime,
-            settings,
+            settings: RwLock::new(Arc::new(settings)),
             cache_seconds,
             lists: RwLock::default(),
             buckets: Mutex::default(),
+            bans: Mutex::default(),
             sessions: Mutex::default(),
             feed: deliver::Feed::new(start),
             lane: lane::Lane::default(),
             upkeep: upkeep::Upkeep::default(),
-            judge: None,
+            judge: RwLock::default(),
         };
         relay.reload_lists().await?;
         Ok(relay)
@@ -97,8 +101,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
 
     /// This relay, in which `judge` has the last word on every event.
     #[must_use]
-    pub fn with_judge(mut self, judge: Box<dyn Judge>) -> Self {
-        self.judge = Some(judge);
+    pub fn with_judge(self, judge: Box<dyn Judge>) -> Self {
+        self.set_judge(Some(judge));
         self
     }
 
@@ -132,11 +136,6 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         &self.sockets
     }
 
-    /// What the operator chose.
-    pub const fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// Reads the administrators' lists again.
     ///
     /// # Errors
@@ -152,13 +151,13 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
 
     /// A client connected. False if its address is kept out, and the connection was closed.
     pub fn on_connect(&self, conn: ConnectionId, ip: Option<IpAddr>) -> bool {
-        if ip.is_some_and(|ip| self.lists().blocks(ip)) {
-            self.close(conn, 1008, "blocked");
+        if let Some(reason) = ip.and_then(|ip| self.kept_out(ip)) {
+            self.send_away(conn, reason);
             return false;
         }
         let challenge = hex(&self.runtime.random_bytes(CHALLENGE_BYTES));
         let session = Session::new(conn, ip, challenge, self.runtime.now());
-        let first = session.begin(&self.settings);
+        let first = session.begin(&self.settings());
         self.keep_meta(&session);
         self.sessions().insert(conn, Arc::new(Mutex::new(session)));
         self.send_all(conn, first);
@@ -226,10 +225,10 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// # Errors
     /// The store's.
     pub async fn tick(&self) -> Result<(), StorageError> {
-        let now = self.runtime.now();
+        let (now, settings) = (self.runtime.now(), self.settings());
         let sessions: Vec<Shared> = self.sessions().values().cloned().collect();
         for session in sessions {
-            let actions = lock(&session).tick(&self.settings, now);
+            let actions = lock(&session).tick(&settings, now);
             for action in actions {
                 self.perform(&session, action).await;
             }
@@ -256,10 +255,10 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     }
 
     fn with_context<T>(&self, act: impl FnOnce(&mut Context<'_>) -> T) -> T {
-        let lists = self.lists();
+        let (settings, lists) = (self.settings(), self.lists());
         let mut buckets = self.buckets.lock().expect("no holder of this lock panics");
         let now = self.runtime.now();
-        act(&mut Context { settings: &self.settings, lists: &lists, buckets: &mut buckets, now })
+        act(&mut Context { settings: &settings, lists: &lists, buckets: &mut buckets, now })
     }
 
     /// Sends what there is to send; other actions don't come from where this is used.

@@ -14,7 +14,7 @@ use crate::{
     session::{Session, Verdict},
 };
 use nexus_model::{Raw, Verified};
-use nexus_nostr::{Event, Filter, Prefix, PublicKey, Reason};
+use nexus_nostr::{Error, Event, Filter, PublicKey, Reason};
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex},
@@ -38,8 +38,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// # Errors
     /// The reason for which it may not: it must say who it is, or asks too often.
     pub fn let_ask(&self, asker: &Asker) -> Result<(), Reason> {
-        if asker.ip.is_some_and(|ip| self.lists().blocks(ip)) {
-            return Err(Reason::new(Prefix::Blocked, "not from there"));
+        if let Some(reason) = asker.ip.and_then(|ip| self.kept_out(ip)) {
+            return Err(reason);
         }
         let session = self.session_of(asker);
         self.with_context(|context| session.may_ask(Use::Query, context))
@@ -47,7 +47,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
 
     /// What a client may see now.
     pub fn scope_of(&self, asker: &Asker) -> Scope {
-        self.session_of(asker).scope(&self.settings, self.runtime.now())
+        self.session_of(asker).scope(&self.settings(), self.runtime.now())
     }
 
     /// The stored events that match `filters`, as a subscription would get them. Whether the client may ask at all,
@@ -56,7 +56,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// # Errors
     /// The reason for which there is no answer.
     pub async fn query_once(&self, asker: &Asker, filters: Vec<Filter>) -> Result<Page, Reason> {
-        let filters = reading::prepare(filters, Purpose::Events, &asker.keys, &self.settings)?;
+        let filters = reading::prepare(filters, Purpose::Events, &asker.keys, &self.settings())?;
         let found = self.storage.query(&filters, &self.scope_of(asker)).await;
         found.map_err(|error| self.failed(&error))
     }
@@ -73,11 +73,15 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         let session = self.session_of(asker);
         let admission = self.with_context(|context| session.admit(event.peek(), context))?;
         let session: Shared = Arc::new(Mutex::new(session));
-        let event = self.runtime.verify_signature(event).map_err(|error| Reason::from(&error))?;
+        let event = self.runtime.verify_signature(event).map_err(|error| {
+            self.note_forgeries(asker.ip, u32::from(error == Error::BadSignature));
+            Reason::from(&error)
+        })?;
         let event = self.validate(&session, event).await?;
         let source = Source::Client(asker.ip);
         let asked = std::iter::once(event.get());
-        let judgements = self.last_word(asked, self.judge.as_deref(), &source, asker.keys.first().copied()).await;
+        let judge = self.judge();
+        let judgements = self.last_word(asked, judge.as_deref(), &source, asker.keys.first().copied()).await;
         match judgements.into_iter().next() {
             Some(Judgement::Reject(reason)) => Err(reason),
             Some(Judgement::Shadow) => Ok(Verdict::Accepted(None)),

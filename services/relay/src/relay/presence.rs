@@ -34,7 +34,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// The cache's.
     pub async fn presence(&self) -> Result<Presence, CacheError> {
         let mut presence = Presence::default();
-        if self.settings.market.presence == Switch::Off {
+        if self.settings().market.presence == Switch::Off {
             return Ok(presence);
         }
         for (conn, keys) in self.named_sessions() {

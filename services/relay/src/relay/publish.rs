@@ -12,7 +12,7 @@ use crate::{
     settings::Switch,
 };
 use nexus_model::Verified;
-use nexus_nostr::{Event, EventId, Prefix, PublicKey, Reason, nip::nip59};
+use nexus_nostr::{Error, Event, EventId, Prefix, PublicKey, Reason, nip::nip59};
 use std::sync::Arc;
 
 impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter> Relay<S, C, W, R> {
@@ -26,11 +26,14 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             unknown.into_iter().map(|publication| (publication.event, publication.admission)).unzip();
         let ids: Vec<EventId> = publications.iter().map(|event| event.peek().id).collect();
         let verified = self.runtime.verify_batch(publications.into_iter().map(|event| *event).collect()).await;
-        let mut valid = Vec::new();
+        let (mut valid, mut forged) = (Vec::new(), 0);
         for ((id, verified), admission) in ids.iter().zip(verified).zip(admissions) {
             let validated = match verified {
                 Ok(event) => self.validate(session, event).await,
-                Err(error) => Err((&error).into()),
+                Err(error) => {
+                    forged += u32::from(error == Error::BadSignature);
+                    Err((&error).into())
+                }
             };
             match validated {
                 Err(reason) => self.answer(session, id, Verdict::Refused(reason)),
@@ -39,6 +42,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
         self.take(session, valid).await;
         self.have_delivered().await;
+        let ip = lock(session).ip();
+        self.note_forgeries(ip, forged);
     }
 
     /// Asks for the last word on events, and stores or passes on what is let in.
@@ -49,7 +54,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             (Source::Client(session.ip()), session.keys().first().copied())
         };
         let submissions = events.iter().map(|(event, _)| event.get());
-        let judgements = self.last_word(submissions, self.judge.as_deref(), &source, sender).await;
+        let judge = self.judge();
+        let judgements = self.last_word(submissions, judge.as_deref(), &source, sender).await;
         let mut to_store = Vec::new();
         for ((event, admission), judgement) in events.into_iter().zip(judgements) {
             let id = event.get().id;
@@ -107,7 +113,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         self.draw(session, event.get())?;
         let job = self.job_of(event.get()).await.map_err(|error| self.failed(&error))?;
         let now = self.runtime.now().into();
-        market::validate(event.get(), job.as_ref(), self.settings.market.validate, now)?;
+        market::validate(event.get(), job.as_ref(), self.settings().market.validate, now)?;
         Ok(event)
     }
 
@@ -140,7 +146,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         let event = Arc::new(event);
         let json: Arc<str> = event.to_json().into();
         let receivers = self.fan_out(None, &event, &json).await;
-        let unheard = receivers == 0 && self.settings.write.mute == Switch::On;
+        let unheard = receivers == 0 && self.settings().write.mute == Switch::On;
         let verdict = if unheard {
             Verdict::Refused(Reason::new(Prefix::Mute, "no one is listening"))
         } else {

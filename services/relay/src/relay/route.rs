@@ -44,9 +44,9 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
 
     /// Takes out of a job feed's stored events what is for others.
     pub(super) fn keep_own_jobs(&self, session: &Shared, sub: &str, page: &mut Page) {
-        let session = lock(session);
+        let (session, settings) = (lock(session), self.settings());
         if session.is_feed(sub) {
-            let is_for_others = |event: &Event| session.is_for_others(sub, event, &self.settings);
+            let is_for_others = |event: &Event| session.is_for_others(sub, event, &settings);
             page.events.retain(|stored| stored.event().is_ok_and(|event| !is_for_others(&event)));
         }
     }

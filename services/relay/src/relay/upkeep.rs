@@ -62,7 +62,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
 
     /// Where the journal stood when the days began for which removals are kept. Older marks are dropped.
     async fn old_mark(&self, today: i64) -> Result<Option<Seq>, StorageError> {
-        let oldest_kept = today - self.settings.limits.removal_days;
+        let oldest_kept = today - self.settings().limits.removal_days;
         let mut found = None;
         for mark in self.storage.records(RecordKind::JournalDay).await? {
             let day = mark.key.parse().unwrap_or(i64::MIN);

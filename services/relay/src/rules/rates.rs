@@ -32,10 +32,15 @@ pub enum Drawer {
 impl Drawer {
     /// The bucket of `ip` for `purpose`.
     pub fn address(ip: IpAddr, purpose: Use) -> Self {
-        match ip.to_canonical() {
-            IpAddr::V4(ip) => Self::Address(ip.into(), purpose),
-            IpAddr::V6(ip) => Self::Address(IpAddr::V6((u128::from(ip) >> 64 << 64).into()), purpose),
-        }
+        Self::Address(network(ip), purpose)
+    }
+}
+
+/// What counts as one address: all of version 4, the first 64 bits of version 6.
+pub(super) fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.into(),
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
     }
 }
 

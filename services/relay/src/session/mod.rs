@@ -77,7 +77,8 @@ pub struct Session {
     id: ConnectionId,
     ip: Option<IpAddr>,
     challenge: String,
-    connected_at: Timestamp,
+    /// Since when it knows what to sign.
+    asked_at: Timestamp,
     keys: Vec<PublicKey>,
     subscriptions: HashMap<Arc<str>, live::Subscription>,
     negotiations: HashMap<String, negotiate::Negotiation>,
@@ -93,7 +94,7 @@ impl Session {
             id,
             ip,
             challenge,
-            connected_at: now,
+            asked_at: now,
             keys: Vec::new(),
             subscriptions: HashMap::new(),
             negotiations: HashMap::new(),
@@ -113,6 +114,13 @@ impl Session {
             return Vec::new();
         }
         vec![send(&RelayMessage::Auth { challenge: &self.challenge })]
+    }
+
+    /// What is sent when authentication came to mean something else at `now`: the challenge, and with it all the
+    /// time that there is to answer it.
+    pub fn ask_again(&mut self, settings: &Settings, now: Timestamp) -> Vec<Action> {
+        self.asked_at = now;
+        self.begin(settings)
     }
 
     /// The connection.
@@ -200,7 +208,7 @@ impl Session {
     }
 
     fn has_waited(&self, timeout: i64, now: Timestamp) -> bool {
-        timeout > 0 && Seconds::from(now) >= Seconds::from(self.connected_at).plus(timeout)
+        timeout > 0 && Seconds::from(now) >= Seconds::from(self.asked_at).plus(timeout)
     }
 }
 

@@ -7,8 +7,8 @@ use nexus_nostr::{Event, Kind, Seconds, SigningKey, Tags, nip::nip42::RelayUrl};
 use nexus_relay::{
     ports::{PreparedEvent, StorageAdapter},
     settings::{Limits, Settings},
-    suite::scenario::Stage,
 };
+use nexus_relay_suite::scenario::Stage;
 use proptest::prelude::*;
 use serde_json::Value;
 use std::sync::{

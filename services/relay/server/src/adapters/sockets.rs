@@ -20,7 +20,7 @@ use std::{
 #[derive(Debug)]
 pub struct Sockets {
     open: RwLock<HashMap<ConnectionId, Arc<Outbox>>>,
-    bounds: OutboxBounds,
+    bounds: RwLock<OutboxBounds>,
     deflater: Deflater,
     next: AtomicU64,
     /// Seconds since it was made, and one.
@@ -33,7 +33,7 @@ impl Sockets {
     pub fn new(bounds: OutboxBounds, compressors: usize) -> Self {
         Self {
             open: RwLock::default(),
-            bounds,
+            bounds: RwLock::new(bounds),
             deflater: Deflater::new(compressors),
             next: AtomicU64::new(1),
             beats: AtomicU64::new(1),
@@ -56,9 +56,9 @@ impl Sockets {
 
     /// To be called once a second: pings, and ends what gives no sign of life.
     pub(crate) fn beat(&self) {
-        let now = self.beats.fetch_add(1, Ordering::Relaxed) + 1;
+        let (now, bounds) = (self.beats.fetch_add(1, Ordering::Relaxed) + 1, self.bounds());
         for outbox in self.all() {
-            outbox.beat(now, &self.bounds);
+            outbox.beat(now, &bounds);
         }
     }
 
@@ -82,8 +82,13 @@ impl Sockets {
         self.beats.load(Ordering::Relaxed)
     }
 
-    pub(crate) const fn bounds(&self) -> &OutboxBounds {
-        &self.bounds
+    pub(crate) fn bounds(&self) -> OutboxBounds {
+        *self.bounds.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Other bounds, for the connections that are open too.
+    pub(crate) fn set_bounds(&self, bounds: OutboxBounds) {
+        *self.bounds.write().unwrap_or_else(PoisonError::into_inner) = bounds;
     }
 
     fn all(&self) -> Vec<Arc<Outbox>> {
@@ -99,13 +104,14 @@ impl WebSocketAdapter for Sockets {
     fn send(&self, conn_id: ConnectionId, message: &str) -> Result<(), WsError> {
         let outbox = self.get(conn_id).ok_or(WsError::Gone)?;
         self.verbs.count(message);
-        let is_large = message.len() >= self.bounds.compress_from;
+        let bounds = self.bounds();
+        let is_large = message.len() >= bounds.compress_from;
         match outbox.compression() {
             Compression::On if is_large => {
                 let deflated = self.deflater.deflate(message.as_bytes());
-                outbox.push(Opcode::Text, Compression::On, &deflated, self.bounds.hard)
+                outbox.push(Opcode::Text, Compression::On, &deflated, bounds.hard)
             }
-            _ => outbox.push(Opcode::Text, Compression::Off, message.as_bytes(), self.bounds.hard),
+            _ => outbox.push(Opcode::Text, Compression::Off, message.as_bytes(), bounds.hard),
         }
     }
 
@@ -131,7 +137,7 @@ impl WebSocketAdapter for Sockets {
 
     async fn room(&self, conn_id: ConnectionId) {
         if let Some(outbox) = self.get(conn_id) {
-            outbox.room(self.bounds.soft).await;
+            outbox.room(self.bounds().soft).await;
         }
     }
 

@@ -104,6 +104,11 @@ section! {
         pub bytes: Size<0, { 1 << 40 }> = Size::of(256 << 10),
         /// Bytes that an address sends at once.
         pub bytes_burst: Size<1_024, { 1 << 40 }> = Size::of(4 << 20),
+        /// Bad signatures of an address in a minute that ban it; 0 for never. Its connections are closed, and new ones
+        /// are told why. Clients on this machine are never banned.
+        pub bad_signatures: Bounded<0, 1_000_000> = Bounded::of(20),
+        /// How long it is banned.
+        pub ban: Span<1_000, 86_400_000> = Span::of(600_000),
         /// By how much more authenticated clients may.
         pub authenticated_factor: Bounded<1, 10_000> = Bounded::of(10),
         /// How many addresses and authors are remembered. The ones that waited longest are forgotten.

@@ -67,6 +67,18 @@ section! {
     }
 }
 
+impl Relay {
+    /// Keys that are read at the start only, with all below them.
+    pub const FIXED: [&'static str; 4] = ["bind", "secret_key", "storage", "cache"];
+
+    /// These settings, with those that are read at the start only as they were in `other`.
+    #[must_use]
+    pub(crate) fn with_fixed_of(self, other: &Self) -> Self {
+        let Self { bind, secret_key, storage, cache, .. } = other.clone();
+        Self { bind, secret_key, storage, cache, ..self }
+    }
+}
+
 section! {
     /// How the relay describes itself.
     pub struct Info {

@@ -141,6 +141,8 @@ impl Rates {
             negentropy: self.negentropy.to_core(),
             author_events: self.author_events.to_core(),
             gift_wraps: self.gift_wraps.to_core(),
+            bad_signatures: narrow(self.bad_signatures),
+            ban: seconds(self.ban.get()),
             authenticated_factor: narrow(self.authenticated_factor),
             remembered: self.remembered.count(),
         }

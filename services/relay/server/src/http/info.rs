@@ -27,7 +27,8 @@ pub(super) async fn answer<S: StorageAdapter + 'static>(hands: &Hands<S>, asked:
 pub(super) async fn document<S: StorageAdapter + 'static>(hands: &Hands<S>) -> Value {
     let mut document = Map::new();
     let changed = changed(hands).await.unwrap_or_default();
-    let info = &hands.config().info;
+    let config = hands.config();
+    let info = &config.info;
     let mut put = |name: &str, value: Option<Value>| value.map(|value| document.insert(name.to_owned(), value));
     let text = |name: &str, configured: Option<&String>| {
         let changed = changed.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
@@ -47,7 +48,7 @@ pub(super) async fn document<S: StorageAdapter + 'static>(hands: &Hands<S>) -> V
     put("software", Some(json!(SOFTWARE)));
     put("version", Some(json!(env!("CARGO_PKG_VERSION"))));
     put("limitation", Some(limitation(hands).await));
-    put("retention", Some(retention(hands.settings())));
+    put("retention", Some(retention(&hands.settings())));
     put("negentropy", Some(json!(1)));
     Value::Object(document)
 }

@@ -25,7 +25,8 @@ const HEADERS: [(http::HeaderName, &str); 5] = [
 pub(super) async fn answer<S: StorageAdapter + 'static>(hands: &Hands<S>, _asked: &HeaderMap) -> Response {
     let document = info::document(hands).await;
     let numbers = stats::relay(hands).await.unwrap_or(Value::Null);
-    let address = hands.config().url.as_ref().map(crate::config::RelayAddress::as_str);
+    let config = hands.config();
+    let address = config.url.as_ref().map(crate::config::RelayAddress::as_str);
     let headers = HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
     (headers, Html(page(&document, &numbers, address))).into_response()
 }

@@ -32,8 +32,8 @@ impl<B: Backend> FromRequest<Market<B>> for Caller {
             let header = header.to_str().map_err(|_| Refusal::unauthorized("the header can't be read"))?;
             let asked = nip98::Request { method: parts.method.as_str(), path: parts.uri.path(), body: &body };
             let now = market.relay.scope_of(&asker).now;
-            let urls = &market.relay.settings().urls;
-            let proof = nip98::authenticate(header, asked, urls, now, Secp256k1);
+            let settings = market.relay.settings();
+            let proof = nip98::authenticate(header, asked, &settings.urls, now, Secp256k1);
             asker.keys.push(proof.map_err(|error| Refusal::unauthorized(error.to_string()))?.get().pubkey);
         }
         market.relay.let_ask(&asker)?;

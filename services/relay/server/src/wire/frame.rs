@@ -113,6 +113,11 @@ impl Reader {
         Self { buffer: Vec::new(), at: 0, fragments: None, limit, compression }
     }
 
+    /// From now on messages may have at most `limit` bytes.
+    pub(crate) const fn allow(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Takes bytes as they came.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);

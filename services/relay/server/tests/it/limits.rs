@@ -6,6 +6,7 @@ use crate::{
 };
 use nexus_config::{Bounded, Size};
 use nexus_http::TrustedProxies;
+use nexus_nostr::Event;
 use nexus_relay_server::config::{Connections, Limits, Rate, Rates, Relay};
 use tokio_tungstenite::{
     connect_async,
@@ -130,8 +131,63 @@ async fn one_who_is_blocked_is_sent_away_and_may_come_back() {
     };
     lists(Some("noise")).await;
     let mut client = Client::connect(house.address).await;
+    assert_eq!(client.read().await.as_deref(), Some(r#"["NOTICE","blocked: not from there"]"#));
     assert_eq!(client.read().await, None);
     assert_eq!(client.closed.map(|frame| u16::from(frame.code)), Some(1008));
     lists(None).await;
     Client::greeted(&house).await;
+}
+
+/// An event that nobody signed.
+fn forged(number: u32) -> Event {
+    let mut forged = event(1, 1, &[], &number.to_string());
+    forged.sig = event(2, 1, &[], &number.to_string()).sig;
+    forged
+}
+
+#[tokio::test]
+async fn who_sends_what_nobody_signed_is_banned_for_a_while() {
+    let house = for_strangers(config()).await;
+    let greeted = async |ip: &str| {
+        let mut client = Client::connect_to(from(&house, ip)).await;
+        client.read().await.map(|first| (client, first))
+    };
+    let (mut forger, _) = greeted("203.0.113.1").await.unwrap();
+    let (mut same_address, _) = greeted("203.0.113.1").await.unwrap();
+    let (mut other, _) = greeted("203.0.113.2").await.unwrap();
+    for number in 0..20 {
+        assert!(forger.told(&forged(number)).await.contains("false,\"invalid: bad signature\""), "{number}");
+    }
+    for client in [&mut forger, &mut same_address] {
+        assert_eq!(client.read().await.as_deref(), Some(r#"["NOTICE","blocked: too many bad signatures"]"#));
+        assert_eq!(client.read().await, None);
+        assert_eq!(client.closed.take().map(|frame| u16::from(frame.code)), Some(1008));
+    }
+    let (mut again, first) = greeted("203.0.113.1").await.unwrap();
+    assert_eq!(first, r#"["NOTICE","blocked: too many bad signatures"]"#);
+    assert_eq!(again.read().await, None);
+    let asked = reqwest::Client::new().get(house.url("/api/v1/jobs")).header("x-forwarded-for", "203.0.113.1");
+    assert_eq!(asked.send().await.unwrap().status().as_u16(), 403);
+    assert!(other.told(&event(1, 1, &[], "another address")).await.contains("true"));
+    house.clock.advance(599_000);
+    assert!(greeted("203.0.113.1").await.unwrap().1.contains("blocked"));
+    house.clock.advance(1_000);
+    assert!(greeted("203.0.113.1").await.unwrap().1.contains("AUTH"));
+}
+
+#[tokio::test]
+async fn clients_on_this_machine_and_slow_forgers_are_not_banned() {
+    let house = for_strangers(config()).await;
+    let (mut own, _) = Client::greeted(&house).await;
+    for number in 0..40 {
+        assert!(own.told(&forged(number)).await.contains("bad signature"));
+    }
+    let mut slow = Client::connect_to(from(&house, "203.0.113.1")).await;
+    slow.read().await.expect("a challenge");
+    for number in 0..40 {
+        assert!(slow.told(&forged(number)).await.contains("bad signature"));
+        house.clock.advance(3_200);
+    }
+    assert!(own.told(&event(1, 1, &[], "x")).await.contains("true"));
+    assert!(slow.told(&event(1, 1, &[], "y")).await.contains("true"));
 }
