@@ -18,6 +18,8 @@ struct Subscription<S, F> {
     number: u64,
     id: S,
     filters: Arc<[F]>,
+    /// Under which it is filed.
+    routes: Box<[Route]>,
 }
 
 impl<S: Clone + Eq + Hash, F> LiveIndex<S, F> {
@@ -42,21 +44,28 @@ impl<S: Clone + Eq + Hash, F> LiveIndex<S, F> {
         F: Routed<T>,
     {
         self.remove(&id);
-        let routes = routes(&filters);
-        let subscription = Arc::new(Subscription { number: self.next, id: id.clone(), filters });
+        let routes = filters.iter().flat_map(|filter| self.quietest(filter)).collect();
+        let subscription = Arc::new(Subscription { number: self.next, id: id.clone(), filters, routes });
         self.next += 1;
-        self.router.insert(&routes, subscription.number, &subscription);
+        self.router.insert(&subscription.routes, subscription.number, &subscription);
         self.by_id.insert(id, subscription);
     }
 
     /// Takes a subscription out and gives its filters, if it was there.
-    pub fn remove<T: ?Sized>(&mut self, id: &S) -> Option<Arc<[F]>>
+    pub fn remove(&mut self, id: &S) -> Option<Arc<[F]>> {
+        let subscription = self.by_id.remove(id)?;
+        self.router.remove(&subscription.routes, subscription.number);
+        Some(subscription.filters.clone())
+    }
+
+    /// Of the ways to file `filter`, the one on which fewest stand already; so nobody can make one value slow for
+    /// those who write it while there is another to tell subscriptions apart by.
+    fn quietest<T: ?Sized>(&self, filter: &F) -> Vec<Route>
     where
         F: Routed<T>,
     {
-        let subscription = self.by_id.remove(id)?;
-        self.router.remove(&routes(&subscription.filters), subscription.number);
-        Some(subscription.filters.clone())
+        let alternatives = filter.alternatives().into_iter();
+        alternatives.min_by_key(|routes| (self.router.crowd(routes), routes.len())).unwrap_or_default()
     }
 
     /// Shows each subscription that wants `item`, once. `routes` are all that the item takes.
@@ -85,8 +94,4 @@ impl<S, F> fmt::Debug for LiveIndex<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LiveIndex({} subscriptions)", self.by_id.len())
     }
-}
-
-fn routes<T: ?Sized, F: Routed<T>>(filters: &[F]) -> Vec<Route> {
-    filters.iter().flat_map(Routed::routes).collect()
 }

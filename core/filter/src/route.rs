@@ -36,6 +36,11 @@ impl Route {
 pub trait Routed<T: ?Sized>: Filter<T> {
     /// Routes of which every wanted item takes at least one.
     fn routes(&self) -> Vec<Route>;
+
+    /// Several such sets of routes, if there are several. Whoever files the filter takes the least crowded.
+    fn alternatives(&self) -> Vec<Vec<Route>> {
+        vec![self.routes()]
+    }
 }
 
 impl<T: ?Sized> Routed<T> for Everything {
@@ -73,6 +78,11 @@ impl<S: Clone> Router<S> {
                 self.filed.remove(route);
             }
         }
+    }
+
+    /// How many are filed under that one of `routes` which has most.
+    pub fn crowd(&self, routes: &[Route]) -> usize {
+        routes.iter().filter_map(|route| self.filed.get(route)).map(BTreeMap::len).max().unwrap_or(0)
     }
 
     /// The subscriptions that an item with these routes can concern. One that shares two routes with it comes twice.

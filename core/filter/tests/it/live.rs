@@ -1,6 +1,12 @@
 use nexus_filter::{Filter, LiveIndex, Route, Routed};
 use proptest::{collection::vec, option, prelude::*};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 /// An item with an author and words.
 #[derive(Clone, Debug)]
@@ -30,6 +36,11 @@ impl Routed<Item> for Wanted {
             (None, Some(words)) => words.iter().map(|word| Route::of("word", word)).collect(),
             (None, None) => vec![Route::EVERYTHING],
         }
+    }
+
+    fn alternatives(&self) -> Vec<Vec<Route>> {
+        let words = Wanted { authors: None, ..self.clone() };
+        if words.words.is_some() { vec![self.routes(), words.routes()] } else { vec![self.routes()] }
     }
 }
 
@@ -84,6 +95,45 @@ proptest! {
             prop_assert_eq!(index.len(), model.len());
             prop_assert_eq!(index.iter().count(), model.len());
         }
+    }
+}
+
+/// Wants what `Wanted` wants, and counts how often it is asked.
+struct Counted(Wanted, Arc<AtomicUsize>);
+
+impl Filter<Item> for Counted {
+    fn matches(&self, item: &Item) -> bool {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.matches(item)
+    }
+}
+
+impl Routed<Item> for Counted {
+    fn routes(&self) -> Vec<Route> {
+        self.0.routes()
+    }
+
+    fn alternatives(&self) -> Vec<Vec<Route>> {
+        self.0.alternatives()
+    }
+}
+
+#[test]
+fn subscriptions_that_share_one_value_are_told_apart_by_another() {
+    for is_author_shared in [true, false] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let mut index = LiveIndex::default();
+        for id in 0..200 {
+            let (author, word) = if is_author_shared { (0, id) } else { (id, 0) };
+            let wanted = Wanted { authors: Some(vec![author]), words: Some(vec![word]) };
+            index.insert(id, Arc::from([Counted(wanted, asked.clone())]));
+        }
+        let (author, word) = if is_author_shared { (0, 7) } else { (7, 0) };
+        let item = Item { author, words: vec![word] };
+        let mut shown = Vec::new();
+        index.matching(&item, &item.routes(), |id| shown.push(*id));
+        assert_eq!(shown, [7]);
+        assert!(asked.load(Ordering::Relaxed) <= 2, "{asked:?} of 200 were asked");
     }
 }
 

@@ -245,24 +245,29 @@ impl nexus_filter::Filter<Event> for Filter {
 }
 
 impl Routed<Event> for Filter {
-    /// The most selective member there is: ids, authors (with kinds), the tag with the fewest values, kinds.
+    /// Those of the most selective member there is: ids, authors (with kinds), the tag with the fewest values, kinds.
     fn routes(&self) -> Vec<Route> {
+        self.alternatives().into_iter().next().unwrap_or_default()
+    }
+
+    /// Those of each member that tells subscriptions apart, the most selective first.
+    fn alternatives(&self) -> Vec<Vec<Route>> {
         if self.is_impossible() {
             return Vec::new();
         }
         if let Some(ids) = &self.ids {
-            return ids.iter().map(id_route).collect();
+            return vec![ids.iter().map(id_route).collect()];
         }
-        if let Some(authors) = &self.authors {
-            return self.author_routes(authors);
+        let mut tags: Vec<&TagCondition> = self.tags.iter().collect();
+        tags.sort_by_key(|tag| tag.values.len());
+        let by_tag = tags.iter().map(|tag| tag.values.iter().map(|value| tag_route(tag.name, value)).collect());
+        let by_author = self.authors.as_ref().map(|authors| self.author_routes(authors));
+        let found: Vec<Vec<Route>> = by_author.into_iter().chain(by_tag).collect();
+        if !found.is_empty() {
+            return found;
         }
-        if let Some(tag) = self.tags.iter().min_by_key(|tag| tag.values.len()) {
-            return tag.values.iter().map(|value| tag_route(tag.name, value)).collect();
-        }
-        match &self.kinds {
-            Some(kinds) => kinds.iter().map(kind_route).collect(),
-            None => vec![Route::EVERYTHING],
-        }
+        let kinds = self.kinds.as_ref().map(|kinds| kinds.iter().map(kind_route).collect());
+        vec![kinds.unwrap_or_else(|| vec![Route::EVERYTHING])]
     }
 }
 
