@@ -25,6 +25,9 @@ pub(crate) enum Failure {
     /// The relay refused an event.
     #[error("the relay refused: {0}")]
     Refused(String),
+    /// The relay has no events to ask for.
+    #[error("the relay has no events: store some first, for instance with `ingest`")]
+    Empty,
     /// The store failed.
     #[error("the store failed: {0}")]
     Store(Box<dyn std::error::Error + Send + Sync>),

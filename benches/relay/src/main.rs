@@ -1,6 +1,6 @@
 //! Measures a Nostr relay from outside, over its WebSocket: any relay, so that two can be compared in the same
 //! run. It shares no code with the relay service on purpose: a fault in our codec must not hide here. Only `store`
-//! measures our own code: the relay's store, without sockets.
+//! and `match` measure our own code: the relay's store and its live index, without sockets.
 //!
 //! Everything is bounded: each command sends a fixed number of events or runs for a fixed time, and ends.
 
@@ -9,9 +9,11 @@ mod events;
 mod fanout;
 mod idle;
 mod ingest;
+mod matching;
 mod paced;
 mod query;
 mod report;
+mod sample;
 mod store;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +43,8 @@ enum Command {
     Query(query::Options),
     /// Opens many subscriptions, sends events that each match one, and measures the time to delivery.
     Fanout(fanout::Options),
+    /// Files subscriptions in the live index, without a relay, and measures the time to find those that want an event.
+    Match(matching::Options),
     /// Opens connections that then say nothing, holds them, and reads a process's memory.
     Idle(idle::Options),
     /// Stores events in the relay's own store, without a relay, and asks it.
@@ -55,6 +59,10 @@ async fn main() -> Result<(), Failure> {
         Command::Paced(options) => paced::run(&url, seed, &options).await,
         Command::Query(options) => query::run(&url, seed, &options).await,
         Command::Fanout(options) => fanout::run(&url, seed, &options).await,
+        Command::Match(options) => {
+            matching::run(seed, &options);
+            Ok(())
+        }
         Command::Idle(options) => idle::run(&url, &options).await,
         Command::Store(options) => store::run(seed, &options).await,
     }

@@ -1,13 +1,16 @@
 //! Queries one after the other over one connection: from REQ to EOSE, for each shape that clients use.
-//! Run it against a relay that holds the network of the same seed (`ingest` puts it there).
+//! What it asks for is taken from what the relay has, so it measures any relay that has events.
 
 use crate::{
     connection::{Connection, Failure, label_of},
-    events::{self, Prepared, skewed},
     report::Sample,
+    sample::Known,
 };
 use fastrand::Rng;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 /// What to ask.
 #[derive(Debug, clap::Args)]
@@ -15,21 +18,18 @@ pub(crate) struct Options {
     /// Queries of each shape.
     #[arg(long, default_value_t = 1_000)]
     samples: usize,
-    /// Stored events that the network had (`ingest --events`), to ask for ids that exist.
-    #[arg(long, default_value_t = 50_000)]
-    events: usize,
 }
 
 /// Asks and prints the time of each shape.
 pub(crate) async fn run(url: &str, seed: u64, options: &Options) -> Result<(), Failure> {
-    let stored = events::network(seed, options.events);
     let mut connection = Connection::open(url).await?;
     let mut dice = Rng::with_seed(seed.wrapping_add(99));
+    let known = Known::of_relay(&mut connection, &mut dice).await?;
     for shape in Shape::ALL {
         let mut times = Vec::with_capacity(options.samples);
         let mut rows = 0;
         for _ in 0..options.samples {
-            let filter = shape.filter(seed, &stored, &mut dice);
+            let filter = shape.filter(&known, &mut dice);
             let (time, found) = ask(&mut connection, &filter).await?;
             times.push(time);
             rows += found;
@@ -69,19 +69,21 @@ impl Shape {
     }
 
     /// A filter of this shape, at random.
-    pub(crate) fn filter(self, seed: u64, stored: &[Prepared], dice: &mut Rng) -> String {
-        let mut key = || events::pubkey(&events::author(seed, skewed(dice, events::AUTHORS)));
+    pub(crate) fn filter(self, known: &Known, dice: &mut Rng) -> String {
         match self {
-            Self::Id => format!(r#"{{"ids":["{}"]}}"#, stored[dice.usize(..stored.len())].id),
-            Self::AuthorKind => format!(r#"{{"authors":["{}"],"kinds":[1],"limit":20}}"#, key()),
-            Self::EventTag => {
-                use sha2::{Digest, Sha256};
-                let about = hex::encode(Sha256::digest(skewed(dice, 100_000).to_le_bytes()));
-                format!("{{\"#e\":[\"{about}\"],\"limit\":100}}")
-            }
-            Self::PubkeyTag => format!("{{\"#p\":[\"{}\"],\"kinds\":[1,7],\"limit\":20}}", key()),
+            Self::Id => format!(r#"{{"ids":["{}"]}}"#, known.id(dice)),
+            Self::AuthorKind => format!(r#"{{"authors":["{}"],"kinds":[1],"limit":20}}"#, known.author(dice)),
+            Self::EventTag => format!("{{\"#e\":[\"{}\"],\"limit\":100}}", known.event(dice)),
+            Self::PubkeyTag => format!("{{\"#p\":[\"{}\"],\"kinds\":[1,7],\"limit\":20}}", known.person(dice)),
             Self::Follows => {
-                let keys: Vec<_> = (0..100).map(|_| format!("\"{}\"", key())).collect();
+                let mut keys = BTreeSet::new();
+                // A network may have fewer authors than that.
+                for _ in 0..1_000 {
+                    if keys.len() < 100 {
+                        keys.insert(format!("\"{}\"", known.author(dice)));
+                    }
+                }
+                let keys: Vec<_> = keys.into_iter().collect();
                 format!(r#"{{"authors":[{}],"kinds":[1,7],"limit":100}}"#, keys.join(","))
             }
             Self::Newest => r#"{"kinds":[1],"limit":50}"#.into(),

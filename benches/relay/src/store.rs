@@ -6,6 +6,7 @@ use crate::{
     events::{self, Prepared},
     query::Shape,
     report::{Sample, rate},
+    sample::Known,
 };
 use fastrand::Rng;
 use nexus_model::Verified;
@@ -135,10 +136,10 @@ async fn ask(store: &SqliteStorage, seed: u64, stored: &[Prepared], options: &Op
     let settled = Instant::now();
     store.compact().map_err(Failure::store)?;
     println!("index settled in {:.2} s", settled.elapsed().as_secs_f64());
-    let mut dice = Rng::with_seed(seed.wrapping_add(99));
+    let (known, mut dice) = (Known::of(stored), Rng::with_seed(seed.wrapping_add(99)));
     let scope = Scope { viewer: Viewer::Client(Vec::new()), ..Scope::operator() };
     for shape in Shape::ALL {
-        let texts: Vec<String> = (0..options.samples).map(|_| shape.filter(seed, stored, &mut dice)).collect();
+        let texts: Vec<String> = (0..options.samples).map(|_| shape.filter(&known, &mut dice)).collect();
         let (mut times, mut rows) = (Vec::with_capacity(options.samples), 0);
         for text in &texts {
             let filter = Filter::parse(text).map_err(Failure::store)?;
