@@ -72,7 +72,7 @@ pub(crate) struct Import {
     #[arg(long)]
     allow_protected: bool,
     /// Lines that are taken in together.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch: u32,
 }
 

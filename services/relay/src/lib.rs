@@ -24,4 +24,4 @@ pub mod settings;
 pub mod store;
 
 pub use cache::InMemoryCache;
-pub use relay::{Asker, Intake, ManageError, Observer, Presence, Protected, Purge, Relay, Terms, Waker};
+pub use relay::{Asker, Intake, ManageError, Observer, Presence, Protected, Purge, Relay, Terms, Vetted, Waker};

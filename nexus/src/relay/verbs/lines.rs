@@ -46,7 +46,7 @@ pub(super) async fn import(relay: &OfflineRelay<SqliteStorage>, arguments: &Impo
     nothing_left_out(summary.left_out(), "lines were left out")
 }
 
-fn input(path: &Path) -> Outcome<Box<dyn BufRead>> {
+fn input(path: &Path) -> Outcome<Box<dyn BufRead + Send>> {
     if path == Path::new(STANDARD) {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }

@@ -46,12 +46,36 @@ pub enum Intake {
     Refused(Reason),
 }
 
+/// Events of which those that may be new were verified.
+#[derive(Debug)]
+pub struct Vetted {
+    intakes: Vec<Intake>,
+    valid: Vec<(usize, Verified<Event>)>,
+}
+
+impl Vetted {
+    /// Events that the operator vouches for.
+    pub fn trusted(events: Vec<Verified<Event>>) -> Self {
+        Self { intakes: vec![Intake::Known; events.len()], valid: events.into_iter().enumerate().collect() }
+    }
+}
+
 impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter> Relay<S, C, W, R> {
     /// Takes events in, verified, and gives what became of each.
     ///
     /// # Errors
     /// The store's; then nothing of the batch is stored.
     pub async fn take_in(&self, events: Vec<Raw<Event>>, terms: Terms<'_>) -> Result<Vec<Intake>, StorageError> {
+        let vetted = self.vet(events).await?;
+        self.take_in_vetted(vetted, terms).await
+    }
+
+    /// Verifies those of `events` that are not stored: the first half of taking them in, which may be done while
+    /// those before them are at the second.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn vet(&self, events: Vec<Raw<Event>>) -> Result<Vetted, StorageError> {
         let mut intakes = vec![Intake::Known; events.len()];
         let (mut places, mut unknown, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         for (place, event) in events.into_iter().enumerate() {
@@ -68,21 +92,16 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 Err(error) => intakes[place] = Intake::Refused((&error).into()),
             }
         }
-        self.take_in_valid(valid, terms, &mut intakes).await?;
-        Ok(intakes)
+        Ok(Vetted { intakes, valid })
     }
 
-    /// Takes events in that the operator vouches for, and gives what became of each.
+    /// Takes events in that were vetted, and gives what became of each.
     ///
     /// # Errors
     /// The store's; then nothing of the batch is stored.
-    pub async fn take_in_trusted(
-        &self,
-        events: Vec<Verified<Event>>,
-        terms: Terms<'_>,
-    ) -> Result<Vec<Intake>, StorageError> {
-        let mut intakes = vec![Intake::Known; events.len()];
-        self.take_in_valid(events.into_iter().enumerate().collect(), terms, &mut intakes).await?;
+    pub async fn take_in_vetted(&self, vetted: Vetted, terms: Terms<'_>) -> Result<Vec<Intake>, StorageError> {
+        let Vetted { mut intakes, valid } = vetted;
+        self.take_in_valid(valid, terms, &mut intakes).await?;
         Ok(intakes)
     }
 

@@ -17,7 +17,7 @@ mod route;
 mod upkeep;
 
 pub use deliver::{Observer, Waker};
-pub use intake::{Intake, Protected, Terms};
+pub use intake::{Intake, Protected, Terms, Vetted};
 pub use manage::{ManageError, Purge};
 pub use once::Asker;
 pub use presence::Presence;

@@ -3,7 +3,7 @@ use futures_util::FutureExt;
 use nexus_model::{Raw, Verified};
 use nexus_nostr::{Event, Kind, Seconds, SigningKey, Tags};
 use nexus_relay::{
-    Intake, Protected, Terms,
+    Intake, Protected, Terms, Vetted,
     ports::{Source, StorageAdapter},
     settings::{Limits, Pow, Retention, Settings},
 };
@@ -55,7 +55,8 @@ fn what_comes_from_elsewhere_is_verified_and_may_be_old() {
         let told = stage.relay.take_in(raw(), terms(Protected::Taken)).await.expect("memory");
         assert_eq!(reasons(&told)[..4], ["known", "known", "invalid: event id does not match", "new"]);
         let trusted = vec![Verified::by_operator(forged)];
-        let told = stage.relay.take_in_trusted(trusted, terms(Protected::Refused)).await.expect("memory");
+        let told =
+            stage.relay.take_in_vetted(Vetted::trusted(trusted), terms(Protected::Refused)).await.expect("memory");
         assert_eq!(reasons(&told), ["new"]);
     };
     test.now_or_never().expect("memory never waits");

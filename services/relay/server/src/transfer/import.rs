@@ -1,16 +1,21 @@
-//! Import: lines that are no events are counted and told, the rest goes on.
+//! Import: lines that are no events are counted and told, the rest goes on. While one batch is stored, the next is
+//! verified and the one after it read.
 
 use crate::backend::{Backend, RelayOn};
 use nexus_model::{Raw, Verified};
 use nexus_nostr::Event;
 use nexus_relay::{
-    Intake, Protected, Terms,
+    Intake, Protected, Terms, Vetted,
     ports::{Source, StorageError},
 };
 use std::{
     collections::BTreeMap,
     io::{self, BufRead},
 };
+use tokio::sync::mpsc;
+
+/// Batches that are read ahead of their verification.
+const AHEAD: usize = 2;
 
 /// How an import is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +38,9 @@ pub enum Checked {
 }
 
 impl Default for ImportOptions {
-    /// Everything is checked, nothing protected is taken, 10,000 lines at once.
+    /// Everything is checked, nothing protected is taken, 2,000 lines at once.
     fn default() -> Self {
-        Self { checked: Checked::Here, protected: Protected::Refused, batch: 10_000 }
+        Self { checked: Checked::Here, protected: Protected::Refused, batch: 2_000 }
     }
 }
 
@@ -78,26 +83,60 @@ pub enum ImportError {
 /// If the lines can't be read or the store fails.
 pub async fn import<B: Backend>(
     relay: &RelayOn<B>,
-    mut from: impl BufRead,
+    from: impl BufRead + Send + 'static,
     options: ImportOptions,
     mut told: impl FnMut(u64, &str),
 ) -> Result<Summary, ImportError> {
+    let (ahead, mut batches) = mpsc::channel(AHEAD);
+    // It ends with the lines, or when nobody takes its batches any more.
+    let reading = tokio::task::spawn_blocking(move || Lines::new(from).read_all(options.batch.max(1), &ahead));
+    let terms = Terms { source: &Source::Import, protected: options.protected, judge: None };
     let mut summary = Summary::default();
-    let mut lines = Lines::default();
-    while lines.read(&mut from, options.batch.max(1), &mut summary, &mut told)? {
-        let terms = Terms { source: &Source::Import, protected: options.protected, judge: None };
-        let (numbers, events): (Vec<u64>, Vec<Event>) = lines.events.drain(..).unzip();
-        let intakes = match options.checked {
-            Checked::Here => relay.take_in(events.into_iter().map(Raw::new).collect(), terms).await?,
-            Checked::Before => {
-                relay.take_in_trusted(events.into_iter().map(Verified::by_operator).collect(), terms).await?
+    let mut vetted: Option<(Vec<u64>, Vetted)> = None;
+    loop {
+        let next = async {
+            match batches.recv().await {
+                Some(batch) => vet::<B>(relay, batch, options.checked).await.map(Some),
+                None => Ok(None),
             }
         };
+        let store = async {
+            match vetted.take() {
+                Some((numbers, events)) => Ok((numbers, relay.take_in_vetted(events, terms).await?)),
+                None => Ok((Vec::new(), Vec::new())),
+            }
+        };
+        let (next, stored) = tokio::join!(next, store);
+        let (numbers, intakes) = stored.map_err(ImportError::Store)?;
         for (number, intake) in numbers.into_iter().zip(intakes) {
             count(number, &intake, &mut summary, &mut told);
         }
+        let Some(next) = next? else { break };
+        summary.lines += next.lines;
+        summary.unreadable += next.unreadable.len() as u64;
+        next.unreadable.iter().for_each(|(number, why)| told(*number, why));
+        vetted = Some((next.numbers, next.events));
     }
+    reading.await.map_err(io::Error::other)??;
     Ok(summary)
+}
+
+/// A batch that may be stored.
+struct Next {
+    numbers: Vec<u64>,
+    events: Vetted,
+    unreadable: Vec<(u64, String)>,
+    lines: u64,
+}
+
+async fn vet<B: Backend>(relay: &RelayOn<B>, batch: Batch, checked: Checked) -> Result<Next, StorageError> {
+    let Batch { lines, events, unreadable } = batch;
+    let (numbers, events): (Vec<u64>, Vec<Event>) = events.into_iter().unzip();
+    let events = match checked {
+        Checked::Here => relay.vet(events.into_iter().map(Raw::new).collect()).await?,
+        Checked::Before => Vetted::trusted(events.into_iter().map(Verified::by_operator).collect()),
+    };
+    Ok(Next { numbers, events, unreadable, lines })
 }
 
 fn count(number: u64, intake: &Intake, summary: &mut Summary, told: &mut impl FnMut(u64, &str)) {
@@ -111,26 +150,44 @@ fn count(number: u64, intake: &Intake, summary: &mut Summary, told: &mut impl Fn
     }
 }
 
-/// Lines as they are read.
+/// Lines that were read together, each with its number.
 #[derive(Debug, Default)]
-struct Lines {
-    number: u64,
-    bytes: Vec<u8>,
+struct Batch {
+    /// How many, empty ones left out.
+    lines: u64,
     events: Vec<(u64, Event)>,
+    /// Those that are no events, and why.
+    unreadable: Vec<(u64, String)>,
 }
 
-impl Lines {
-    /// Reads the next events, at most `batch`; false at the end.
-    fn read(
-        &mut self,
-        from: &mut impl BufRead,
-        batch: usize,
-        summary: &mut Summary,
-        told: &mut impl FnMut(u64, &str),
-    ) -> io::Result<bool> {
-        while self.events.len() < batch {
+/// Lines as they are read.
+struct Lines<R> {
+    from: R,
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    const fn new(from: R) -> Self {
+        Self { from, number: 0, bytes: Vec::new() }
+    }
+
+    /// Reads batches of `size` lines to the end.
+    fn read_all(mut self, size: usize, to: &mpsc::Sender<Batch>) -> io::Result<()> {
+        loop {
+            let batch = self.read(size)?;
+            if batch.lines == 0 || to.blocking_send(batch).is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads the next lines, at most `size`.
+    fn read(&mut self, size: usize) -> io::Result<Batch> {
+        let mut batch = Batch::default();
+        while batch.lines < size as u64 {
             self.bytes.clear();
-            if from.read_until(b'\n', &mut self.bytes)? == 0 {
+            if self.from.read_until(b'\n', &mut self.bytes)? == 0 {
                 break;
             }
             self.number += 1;
@@ -138,16 +195,13 @@ impl Lines {
             if line.is_empty() {
                 continue;
             }
-            summary.lines += 1;
+            batch.lines += 1;
             match std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned()).and_then(parse) {
-                Ok(event) => self.events.push((self.number, event)),
-                Err(why) => {
-                    summary.unreadable += 1;
-                    told(self.number, &why);
-                }
+                Ok(event) => batch.events.push((self.number, event)),
+                Err(why) => batch.unreadable.push((self.number, why)),
             }
         }
-        Ok(!self.events.is_empty())
+        Ok(batch)
     }
 }
 

@@ -16,7 +16,7 @@ use nexus_sqlite::{
     Durability,
     relay::{Settings as StoreSettings, SqliteStorage},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 fn lines(events: &[Event]) -> String {
     events.iter().map(|event| event.to_json() + "\n").collect()
@@ -51,8 +51,9 @@ async fn lines_that_are_left_out_are_told_and_the_rest_goes_on() {
     for batch in [1, 3, 10_000] {
         let mut told = Vec::new();
         let options = ImportOptions { batch, ..ImportOptions::default() };
-        let summary =
-            import::<Adapters>(&relay, text.as_slice(), options, |number, why| told.push((number, why.to_owned())));
+        let summary = import::<Adapters>(&relay, io::Cursor::new(text.clone()), options, |number, why| {
+            told.push((number, why.to_owned()))
+        });
         let summary = summary.await.expect("it is read");
         let (new, known) = if batch == 1 { (4, 3) } else { (0, 7) };
         let refused = BTreeMap::from([("blocked", 1), ("invalid", 1)]);
@@ -63,7 +64,7 @@ async fn lines_that_are_left_out_are_told_and_the_rest_goes_on() {
         assert_eq!(told[3].1, "invalid: event id does not match");
     }
     let trusting = ImportOptions { checked: Checked::Before, protected: Protected::Taken, ..ImportOptions::default() };
-    let summary = import::<Adapters>(&relay, text.as_slice(), trusting, |_, _| {}).await.expect("it is read");
+    let summary = import::<Adapters>(&relay, io::Cursor::new(text), trusting, |_, _| {}).await.expect("it is read");
     assert_eq!((summary.new, summary.unreadable, summary.refused.len()), (2, 3, 0));
 }
 
@@ -73,7 +74,9 @@ async fn what_is_exported_is_the_same_when_it_is_imported() {
     let mut events = notes(700);
     events.extend((0..40).map(|number| sign(2, 7, 3, &[], &number.to_string())));
     events.push(sign(3, 1, 0, &[&["expiration", &(NOW + 1).to_string()]], ""));
-    import::<Adapters>(&first, lines(&events).as_bytes(), ImportOptions::default(), |_, _| {}).await.expect("memory");
+    import::<Adapters>(&first, io::Cursor::new(lines(&events)), ImportOptions::default(), |_, _| {})
+        .await
+        .expect("memory");
     let ascending = exported(first.storage(), &Filter::new(), Order::Ascending).await;
     let mut expected = events.clone();
     expected.sort_by_key(|event| (event.created_at, event.id));
@@ -87,7 +90,7 @@ async fn what_is_exported_is_the_same_when_it_is_imported() {
     assert_eq!(count(first.storage(), &Filter::new(), Seconds::new(NOW + 1)).await.expect("memory"), 740);
     let (second, ..) = relay(Settings::default()).await;
     let text = ascending.join("\n");
-    import::<Adapters>(&second, text.as_bytes(), ImportOptions::default(), |_, _| {}).await.expect("memory");
+    import::<Adapters>(&second, io::Cursor::new(text), ImportOptions::default(), |_, _| {}).await.expect("memory");
     assert_eq!(exported(second.storage(), &Filter::new(), Order::Ascending).await, ascending);
 }
 
@@ -96,7 +99,9 @@ async fn events_are_removed_by_filter() {
     let (relay, ..) = relay(Settings::default()).await;
     let mut events = notes(1_100);
     events.push(sign(2, 7, 2_000, &[], "+"));
-    import::<Adapters>(&relay, lines(&events).as_bytes(), ImportOptions::default(), |_, _| {}).await.expect("memory");
+    import::<Adapters>(&relay, io::Cursor::new(lines(&events)), ImportOptions::default(), |_, _| {})
+        .await
+        .expect("memory");
     let old = Filter::new().with_until(Seconds::new(NOW - 500));
     assert_eq!(would_remove(relay.storage(), &old).await.expect("memory"), 601);
     assert_eq!(remove(relay.storage(), &old).await.expect("memory"), 601);
@@ -117,7 +122,8 @@ async fn a_relay_that_serves_nobody_imports_into_a_file_and_rebuilds_its_market(
     let mut events = notes(50);
     events.push(request.clone());
     let text = lines(&events);
-    let summary = import::<Offline<SqliteStorage>>(&relay, text.as_bytes(), ImportOptions::default(), |_, _| {}).await;
+    let summary =
+        import::<Offline<SqliteStorage>>(&relay, io::Cursor::new(text), ImportOptions::default(), |_, _| {}).await;
     assert_eq!(summary.expect("a store").new, 51);
     let rebuilt = rebuild(&*store).await.expect("a store");
     assert_eq!((rebuilt.events, rebuilt.jobs, rebuilt.changed), (1, 1, 0));
