@@ -13,11 +13,22 @@ pub enum Durability {
     Normal,
 }
 
+/// When the log is copied into the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// By the commit with which it has become long, which takes that much longer.
+    InCommits,
+    /// By whoever calls [`crate::Database::checkpoint`] now and then. Commits do it only if that stays away.
+    Apart,
+}
+
 /// How a file is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// What a commit promises.
     pub durability: Durability,
+    /// When the log is copied into the file.
+    pub checkpoints: Checkpoints,
     /// Readers at once; further ones wait.
     pub readers: usize,
     /// Page cache of the writer in KiB. Readers have an eighth of it each.
@@ -26,10 +37,19 @@ pub struct Options {
     pub busy_ms: u32,
 }
 
+impl Checkpoints {
+    const fn pages(self) -> u32 {
+        match self {
+            Self::InCommits => CHECKPOINT_PAGES,
+            Self::Apart => NEGLECTED_PAGES,
+        }
+    }
+}
+
 impl Options {
-    /// The defaults with this durability: 4 readers, 64 MiB of cache, 5 s of patience.
+    /// The defaults with this durability: checkpoints in commits, 4 readers, 64 MiB of cache, 5 s of patience.
     pub const fn new(durability: Durability) -> Self {
-        Self { durability, readers: 4, cache_kib: 64 * 1024, busy_ms: 5000 }
+        Self { durability, checkpoints: Checkpoints::InCommits, readers: 4, cache_kib: 64 * 1024, busy_ms: 5000 }
     }
 
     /// How long to wait for another process.
@@ -41,8 +61,10 @@ impl Options {
 /// How many statements a connection keeps prepared.
 const STATEMENTS: usize = 128;
 
-/// How many pages the WAL has before commits copy it into the file, and its length after that.
-const CHECKPOINT_PAGES: u32 = 4000;
+/// How many pages the WAL has before commits copy it into the file, also where that is done apart, and its length
+/// after that.
+const CHECKPOINT_PAGES: u32 = 4_000;
+const NEGLECTED_PAGES: u32 = 64_000;
 const WAL_BYTES: u32 = 32 * 1024 * 1024;
 
 /// How much of a file readers map into memory, instead of copying its pages into a cache of their own.
@@ -59,8 +81,16 @@ pub(crate) fn open_writer(path: &Path, options: &Options) -> Result<Connection> 
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "secure_delete", "ON")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", options.checkpoints.pages())?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+    Ok(connection)
+}
+
+/// Opens a connection that copies the log into the file, and does nothing else.
+pub(crate) fn open_checkpointer(path: &Path, options: &Options) -> Result<Connection> {
+    let connection = Connection::open(path)?;
+    configure(&connection, options, options.cache_kib / 8)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Group, Options, Result, Schema,
-    connection::{open_reader, open_writer},
+    connection::{open_checkpointer, open_reader, open_writer},
     readers::Readers,
 };
 use rusqlite::{Connection, backup::Backup};
@@ -26,7 +26,12 @@ pub struct Database {
     writer: Mutex<Connection>,
     readers: Readers,
     scrub: Scrub,
+    /// Copies the log while the writer goes on. Opened when it is first needed.
+    checkpointer: Mutex<Option<Connection>>,
 }
+
+/// How many pages of the log are worth starting it anew: then the writer waits while the last few are copied.
+const RESTART_PAGES: u64 = 2_000;
 
 /// Whether the WAL may hold removed content, and when it was last cleared.
 #[derive(Debug, Default)]
@@ -45,7 +50,7 @@ impl Database {
         schema.migrate(&mut connection)?;
         let readers = Readers::new(path, &options);
         let (writer, path) = (Mutex::new(connection), path.to_owned());
-        Ok(Self { path, options, writer, readers, scrub: Scrub::default() })
+        Ok(Self { path, options, writer, readers, scrub: Scrub::default(), checkpointer: Mutex::default() })
     }
 
     /// The version of the file at `path` and that of `schema`, if the file is older. Changes nothing.
@@ -77,6 +82,40 @@ impl Database {
         self.readers.read(read)
     }
 
+    /// Copies the log into the file as far as readers let it, while the writer goes on. Where the log has become
+    /// long, what came meanwhile is copied while the writer waits, so that it begins the log anew.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn checkpoint(&self) -> Result<()> {
+        if self.backfill()? < RESTART_PAGES {
+            return Ok(());
+        }
+        // What came during the first copy, so that the writer waits for less.
+        self.backfill()?;
+        copy_log(&self.writer.lock().unwrap_or_else(PoisonError::into_inner)).map(drop)
+    }
+
+    /// Copies the log beside the writer, and gives its length in pages.
+    fn backfill(&self) -> Result<u64> {
+        let mut checkpointer = self.checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
+        if checkpointer.is_none() {
+            *checkpointer = Some(open_checkpointer(&self.path, &self.options)?);
+        }
+        checkpointer.as_ref().map_or(Ok(0), copy_log)
+    }
+
+    /// The same, or `None` where that would mean waiting for a reader.
+    ///
+    /// # Errors
+    /// Those of `read`, or if SQLite fails.
+    pub(crate) fn try_read<T, E: From<Error>>(
+        &self,
+        read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<Option<T>, E> {
+        self.readers.try_read(read)
+    }
+
     /// To be called after a commit that removed content. The file itself was overwritten by then
     /// (`secure_delete`), the WAL still holds it: it is cleared now, or by a later call if that was done within
     /// the last second or a reader still needs it.
@@ -84,9 +123,14 @@ impl Database {
     /// # Errors
     /// If SQLite fails.
     pub fn content_removed(&self) -> Result<()> {
-        self.scrub.is_due.store(true, Ordering::Relaxed);
+        self.remember_removal();
         let last = *self.scrub.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_some_and(|last| last.elapsed() < SCRUB_PAUSE) { Ok(()) } else { self.scrub() }
+    }
+
+    /// To be called after a commit that removed content, by those who leave it to others to clear the WAL.
+    pub(crate) fn remember_removal(&self) {
+        self.scrub.is_due.store(true, Ordering::Relaxed);
     }
 
     /// Clears the WAL if it may hold removed content and no reader needs it. To be called now and then.
@@ -154,6 +198,13 @@ impl Database {
     pub(crate) fn with_writer<T>(&self, change: impl FnOnce(&mut Connection) -> T) -> T {
         change(&mut self.writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Copies what it can of the log without waiting for anybody, and gives the log's length in pages.
+fn copy_log(connection: &Connection) -> Result<u64> {
+    let pages = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1))?;
+    // Less than nothing if another connection is at it.
+    Ok(u64::try_from(pages).unwrap_or(0))
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {

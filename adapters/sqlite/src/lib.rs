@@ -18,7 +18,7 @@ pub mod social;
 #[cfg(feature = "sync")]
 pub mod sync;
 
-pub use connection::{Durability, Options};
+pub use connection::{Checkpoints, Durability, Options};
 pub use database::Database;
 pub use error::{Error, Result};
 pub use group::Group;

@@ -33,10 +33,16 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let lent = self.lend()?;
-        let connection = lent.connection.as_ref().expect("a lent place has a connection");
-        let snapshot = connection.unchecked_transaction().map_err(crate::Error::from)?;
-        read(&snapshot)
+        self.lend()?.read(read)
+    }
+
+    /// The same, or `None` where that would mean waiting for a connection.
+    pub(crate) fn try_read<T, E: From<crate::Error>>(
+        &self,
+        read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<Option<T>, E> {
+        let Some(idle) = self.pool().lend_idle() else { return Ok(None) };
+        Lent { readers: self, connection: Some(idle) }.read(read).map(Some)
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {
@@ -64,6 +70,26 @@ impl Readers {
 struct Lent<'a> {
     readers: &'a Readers,
     connection: Option<Connection>,
+}
+
+impl Lent<'_> {
+    fn read<T, E: From<crate::Error>>(
+        &self,
+        read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let connection = self.connection.as_ref().expect("a lent place has a connection");
+        let snapshot = connection.unchecked_transaction().map_err(crate::Error::from)?;
+        read(&snapshot)
+    }
+}
+
+impl Pool {
+    /// A connection that nobody uses.
+    fn lend_idle(&mut self) -> Option<Connection> {
+        let idle = self.idle.pop();
+        self.in_use += usize::from(idle.is_some());
+        idle
+    }
 }
 
 impl Drop for Lent<'_> {

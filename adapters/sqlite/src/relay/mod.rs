@@ -1,11 +1,13 @@
 //! The store of the relay. An answer of `OK` promises that the event survives power loss, so commits are full.
 //!
 //! The file has the events' rows and what must be decided in the same commit: removals, tombstones, jobs. Finding
-//! events is left to an index beside it, which reads what was committed. One thread writes, in groups; some
-//! read. The futures wait without blocking, whatever runs them.
+//! events is left to an index beside it, which reads what was committed. One thread writes, in groups; some read
+//! what takes long. The futures wait without blocking, whatever runs them, and work a millisecond at most.
 
 mod check;
+mod checkpoint;
 mod draft;
+mod glance;
 mod group;
 mod index;
 mod known;
@@ -20,7 +22,8 @@ mod write;
 
 pub use index::Recent;
 
-use crate::{Database, Durability, Options, Result, Schema};
+use crate::{Checkpoints, Database, Durability, Options, Result, Schema};
+use checkpoint::Checkpointer;
 use index::{Background, Index};
 use nexus_model::Seq;
 use nexus_nostr::{Kind, Seconds};
@@ -92,6 +95,7 @@ pub struct SqliteStorage {
     // In the order in which they end: nobody asks a thread that is gone.
     readers: Readers,
     queue: Queue,
+    _checkpointer: Checkpointer,
     _background: Background,
     core: Arc<Core>,
 }
@@ -122,15 +126,17 @@ impl SqliteStorage {
     pub fn open_with(path: &Path, settings: impl Into<Settings>) -> Result<Self> {
         let Settings { options, recent, patience } = settings.into();
         let readers = options.readers;
+        let options = Options { checkpoints: Checkpoints::Apart, ..options };
         let database = Database::open(path, &SCHEMA, options)?;
         let (store, last, dead) = database.read(opening_state)?;
         let index = Arc::new(Index::open(folder_of(path), store, recent, last, dead)?);
         let background = Background::start(&index).map_err(thread)?;
         replay(&database, &index, last)?;
         let core = Arc::new(Core { database, index, tail: Mutex::new(Tail::new(Seq::new(last))), patience });
-        let queue = Queue::start(core.clone(), last).map_err(thread)?;
+        let checkpointer = Checkpointer::start(&core).map_err(thread)?;
+        let queue = Queue::start(core.clone(), checkpointer.due().clone(), last).map_err(thread)?;
         let readers = Readers::start(&core, readers).map_err(thread)?;
-        Ok(Self { readers, queue, _background: background, core })
+        Ok(Self { readers, queue, _checkpointer: checkpointer, _background: background, core })
     }
 
     /// The file: for backup, checks and its size. A backup needs no index: it is made anew.

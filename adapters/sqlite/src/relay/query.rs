@@ -9,7 +9,7 @@ use crate::Result;
 use nexus_model::Seq;
 use nexus_nostr::{EventId, Filter, Seconds, nip::nip45::HyperLogLog};
 use nexus_relay::{
-    index::{Order, score},
+    index::Order,
     ports::{Count, Page, Scope, StoredEvent},
 };
 use rusqlite::Connection;
@@ -18,6 +18,9 @@ use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     time::Instant,
 };
+
+/// On how many lists a small question can depend.
+const SMALL: usize = 512;
 
 /// The scans of several filters, one after the other.
 struct Scans {
@@ -29,6 +32,11 @@ struct Scans {
 impl Scans {
     fn new(filters: &[Filter], scope: &Scope) -> Self {
         Self { filters: filters.to_vec(), scope: scope.clone(), waiting: VecDeque::new() }
+    }
+
+    /// True if there are few lists to look into.
+    fn is_small(&self) -> bool {
+        self.filters.iter().map(lists).sum::<usize>() <= SMALL
     }
 
     fn begin(&mut self, snapshot: &Snapshot) -> Result<()> {
@@ -48,6 +56,14 @@ impl Scans {
     fn end_current(&mut self) {
         self.waiting.pop_front();
     }
+}
+
+/// How many lists the values of `filter` name at most.
+fn lists(filter: &Filter) -> usize {
+    let len = |count: Option<usize>| count.unwrap_or(1);
+    let kinds = len(filter.kinds().map(<[_]>::len));
+    let tags = filter.tags().iter().map(|tag| tag.values().len()).max().unwrap_or(1);
+    len(filter.ids().map(<[_]>::len)).max(kinds.saturating_mul(tags.max(len(filter.authors().map(<[_]>::len)))))
 }
 
 /// Where an event stands in an answer: what was searched for first, the best first; then by time.
@@ -87,6 +103,10 @@ impl PageQuestion {
 impl Question for PageQuestion {
     type Answer = Page;
 
+    fn is_small(&self) -> bool {
+        self.scans.is_small()
+    }
+
     fn begin(&mut self, _: &Connection, snapshot: &Snapshot) -> Result<()> {
         self.scans.begin(snapshot)
     }
@@ -98,9 +118,7 @@ impl Question for PageQuestion {
                 Next::Pause => return Ok(None),
                 Next::End => true,
                 Next::Match(found) => {
-                    if let Some((place, event)) = stored(&found, scan.filter(), order) {
-                        self.own.insert(place, event);
-                    }
+                    self.own.extend(stored(found));
                     let is_over = self.own.len() > limit;
                     if is_over {
                         self.more = true;
@@ -117,16 +135,10 @@ impl Question for PageQuestion {
     }
 }
 
-fn stored(found: &Match, filter: &Filter, order: Order) -> Option<(Place, StoredEvent)> {
-    let Found { id, json, event } = found.found.as_ref()?;
-    let event = event.as_ref()?;
-    let worth = match (order, filter.search()) {
-        (Order::Score, Some(query)) => score(query, event),
-        _ => 0,
-    };
-    let seq = Seq::new(found.entry.seq());
-    let stored = StoredEvent { seq, id: *id, created_at: event.created_at, json: (**json).into() };
-    Some(((Reverse(worth), Reverse(event.created_at), *id), stored))
+fn stored(Match { entry, found }: Match) -> Option<(Place, StoredEvent)> {
+    let Found { id, json, worth, .. } = found?;
+    let (seq, created_at) = (Seq::new(entry.seq()), entry.created_at());
+    Some(((Reverse(worth), Reverse(created_at), id), StoredEvent { seq, id, created_at, json: json? }))
 }
 
 /// How many events match any of some filters, up to a cap.
@@ -153,16 +165,18 @@ impl CountQuestion {
             return;
         }
         self.count.count += 1;
-        if let (Some(registers), Some(found)) = (&mut self.count.registers, &found.found)
-            && let Some(event) = &found.event
-        {
-            registers.add(&event.pubkey);
+        if let (Some(registers), Some(found)) = (&mut self.count.registers, &found.found) {
+            registers.add(&found.author);
         }
     }
 }
 
 impl Question for CountQuestion {
     type Answer = Count;
+
+    fn is_small(&self) -> bool {
+        self.scans.is_small()
+    }
 
     fn begin(&mut self, _: &Connection, snapshot: &Snapshot) -> Result<()> {
         self.scans.begin(snapshot)

@@ -3,7 +3,13 @@
 //! The thread never waits for more ([`nexus_runtime::groups`]): while a group is being made durable, the next one
 //! gathers. The queue is bounded; whoever brings more waits before it.
 
-use super::{Core, failed, group::OpenGroup, write::Writer};
+use super::{
+    Core,
+    checkpoint::{Committed, Due},
+    failed,
+    group::OpenGroup,
+    write::Writer,
+};
 use crate::{Error, Result};
 use nexus_relay::ports::StorageError;
 use nexus_runtime::groups::{self, Grouping};
@@ -78,9 +84,9 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Starts the writer, for a store whose newest position is `last`.
-    pub(super) fn start(core: Arc<Core>, last: u64) -> std::io::Result<Self> {
+    pub(super) fn start(core: Arc<Core>, log: Arc<Due>, last: u64) -> std::io::Result<Self> {
         let (lives, ended) = mpsc::channel();
-        let mut thread = Thread { core, last, _lives: lives };
+        let mut thread = Thread { core, log, last, _lives: lives };
         let work = move |calls| Ok::<_, Infallible>(thread.handle(calls));
         let (calls, _) = groups::start("relay-writer", GROUPING, |call: &Handed| call.0.weight(), work)?;
         Ok(Self { calls: Some(calls), ended: std::sync::Mutex::new(ended) })
@@ -117,6 +123,7 @@ fn gone() -> StorageError {
 /// What the writer's thread owns.
 struct Thread {
     core: Arc<Core>,
+    log: Arc<Due>,
     last: u64,
     _lives: mpsc::Sender<Infallible>,
 }
@@ -125,18 +132,12 @@ impl Thread {
     /// Carries calls out and answers them. What groups are told of in return is nothing: the calls are answered.
     fn handle(&mut self, mut calls: Vec<Handed>) -> Vec<()> {
         let committed = self.commit(&mut calls).map_err(Arc::new);
-        let has_removed = matches!(committed, Ok(Committed::WithRemovals));
-        let committed = committed.map(drop);
         calls.into_iter().for_each(|call| call.0.answer(committed.clone()));
-        if has_removed {
-            // What can't be cleared from the log now is cleared later: the database remembers that it is due.
-            let _ = self.core.database.content_removed();
-        }
         Vec::new()
     }
 
     /// Makes durable what `calls` do, then shows it.
-    fn commit(&mut self, calls: &mut [Handed]) -> Result<Committed> {
+    fn commit(&mut self, calls: &mut [Handed]) -> Result<()> {
         self.core.index.wait_for_room()?;
         let snapshot = self.core.index.snapshot();
         let group = self.core.database.group()?;
@@ -152,19 +153,18 @@ impl Thread {
         let Writer { open, last, is_changed, .. } = writer;
         if is_changed {
             group.commit()?;
+            if open.removed.is_empty() {
+                self.log.add(Committed::Additions);
+            } else {
+                self.core.database.remember_removal();
+                self.log.add(Committed::Removals);
+            }
         }
         if last > self.last {
             self.last = last;
             self.core.index.publish(open.entries, &open.removed, last)?;
             self.core.tail().append(open.journal, &open.removed);
         }
-        Ok(if open.removed.is_empty() { Committed::Additions } else { Committed::WithRemovals })
+        Ok(())
     }
-}
-
-/// What a group did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Committed {
-    Additions,
-    WithRemovals,
 }

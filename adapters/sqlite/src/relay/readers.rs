@@ -1,5 +1,6 @@
-//! The threads that read. A question that takes long is put back behind the others after each slice of time, so
-//! that quick ones needn't wait for it.
+//! Who answers questions. A small one is answered where it is asked, as handing it to another thread and back would
+//! take longer than most answers do. What isn't answered soon goes to the threads that read, which put a question
+//! behind the others after each slice of time, so that quick ones needn't wait for it.
 
 use super::{Core, failed, index::Snapshot};
 use crate::Result;
@@ -11,15 +12,29 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    task::{coop::consume_budget, yield_now},
+};
 
 /// How many questions may wait; whoever asks more waits before the queue.
 const MAX_WAITING: usize = 1_024;
+
+/// How long a question may take where it is asked, before it is handed to a thread.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// How long it may take there without letting others have their turn.
+const UNNOTICED: Duration = Duration::from_micros(100);
 
 /// A question that can be answered in slices.
 pub(super) trait Question: Send {
     /// The answer.
     type Answer: Send;
+
+    /// True if it is worth a try where it is asked: its beginning takes little, and its end is probably near.
+    fn is_small(&self) -> bool {
+        false
+    }
 
     /// Begins. `snapshot` says what `connection` has, neither more nor less.
     fn begin(&mut self, connection: &Connection, snapshot: &Snapshot) -> Result<()>;
@@ -67,6 +82,7 @@ pub(super) enum Budget {
 /// The threads.
 #[derive(Debug)]
 pub(super) struct Readers {
+    core: Arc<Core>,
     queue: Arc<Queue>,
     places: Arc<Semaphore>,
     threads: Vec<JoinHandle<()>>,
@@ -112,7 +128,7 @@ impl Readers {
     /// Starts `count` threads.
     pub(super) fn start(core: &Arc<Core>, count: usize) -> std::io::Result<Self> {
         let (queue, places) = (Arc::new(Queue::default()), Arc::new(Semaphore::new(MAX_WAITING)));
-        let mut readers = Self { queue, places, threads: Vec::new() };
+        let mut readers = Self { core: core.clone(), queue, places, threads: Vec::new() };
         for number in 0..count.max(1) {
             let (core, queue) = (core.clone(), readers.queue.clone());
             let thread = std::thread::Builder::new().name(format!("relay-reader-{number}"));
@@ -138,16 +154,20 @@ impl Readers {
         question: Q,
         budget: Budget,
     ) -> std::result::Result<Q::Answer, StorageError> {
+        let mut progress = Progress { question, has_begun: false, spent: Duration::ZERO };
+        if progress.question.is_small()
+            && let Some(answer) = progress.try_at_once(&self.core).map_err(|error| failed(&Arc::new(error)))?
+        {
+            if progress.spent > UNNOTICED {
+                yield_now().await
+            } else {
+                consume_budget().await
+            }
+            return Ok(answer);
+        }
         let place = self.places.clone().acquire_owned().await.map_err(|_| gone())?;
         let (answer, answered) = oneshot::channel();
-        self.queue.push(Box::new(Asked {
-            question,
-            budget,
-            has_begun: false,
-            spent: Duration::ZERO,
-            answer,
-            _place: place,
-        }));
+        self.queue.push(Box::new(Asked { progress, budget, answer, _place: place }));
         answered.await.map_err(|_| gone())?
     }
 }
@@ -185,10 +205,8 @@ trait Task: Send {
 }
 
 struct Asked<Q: Question> {
-    question: Q,
+    progress: Progress<Q>,
     budget: Budget,
-    has_begun: bool,
-    spent: Duration,
     answer: oneshot::Sender<std::result::Result<Q::Answer, StorageError>>,
     _place: OwnedSemaphorePermit,
 }
@@ -198,16 +216,12 @@ impl<Q: Question<Answer: 'static> + 'static> Task for Asked<Q> {
         if self.answer.is_closed() {
             return None;
         }
-        let started = Instant::now();
-        let answer = match self.work(core, started) {
+        let answer = match self.progress.work(core) {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => {
-                self.spent += started.elapsed();
-                if self.budget == Budget::Unlimited || self.spent < core.patience.total {
-                    return Some(self);
-                }
-                Err(StorageError::TimedOut)
+            Ok(None) if self.budget == Budget::Unlimited || self.progress.spent < core.patience.total => {
+                return Some(self);
             }
+            Ok(None) => Err(StorageError::TimedOut),
             Err(error) => Err(failed(&Arc::new(error))),
         };
         let _ = self.answer.send(answer);
@@ -215,18 +229,40 @@ impl<Q: Question<Answer: 'static> + 'static> Task for Asked<Q> {
     }
 }
 
-impl<Q: Question> Asked<Q> {
-    fn work(&mut self, core: &Core, started: Instant) -> Result<Option<Q::Answer>> {
+/// A question, and how far its answer is.
+struct Progress<Q> {
+    question: Q,
+    has_begun: bool,
+    spent: Duration,
+}
+
+impl<Q: Question> Progress<Q> {
+    /// Works for a slice of time.
+    fn work(&mut self, core: &Core) -> Result<Option<Q::Answer>> {
+        let started = Instant::now();
         let end = started + core.patience.slice;
-        if self.has_begun {
-            return core.database.read(|connection| self.question.go_on(connection, end));
-        }
-        let answer = core.look(|connection, snapshot| {
-            self.question.begin(connection, snapshot)?;
-            self.question.go_on(connection, end)
-        })?;
+        let answer = if self.has_begun {
+            core.database.read(|connection| self.question.go_on(connection, end))
+        } else {
+            core.look(|connection, snapshot| self.begin(connection, snapshot, end))
+        };
+        self.spent += started.elapsed();
+        answer
+    }
+
+    /// Works for a moment, unless that would mean waiting.
+    fn try_at_once(&mut self, core: &Core) -> Result<Option<Q::Answer>> {
+        let started = Instant::now();
+        let end = started + AT_ONCE.min(core.patience.slice);
+        let answer = core.try_look(|connection, snapshot| self.begin(connection, snapshot, end));
+        self.spent += started.elapsed();
+        Ok(answer?.flatten())
+    }
+
+    fn begin(&mut self, connection: &Connection, snapshot: &Snapshot, end: Instant) -> Result<Option<Q::Answer>> {
+        self.question.begin(connection, snapshot)?;
         self.has_begun = true;
-        Ok(answer)
+        self.question.go_on(connection, end)
     }
 }
 
@@ -235,8 +271,7 @@ impl Core {
     pub(super) fn look<T>(&self, mut look: impl FnMut(&Connection, &Snapshot) -> Result<T>) -> Result<T> {
         loop {
             let looked = self.database.read(|connection| {
-                let sql = "SELECT last FROM journal";
-                let last = connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs();
+                let last = newest(connection)?;
                 let snapshot = self.index.snapshot_at(last)?;
                 // If something was committed between the two looks, they are taken again.
                 if snapshot.last() == last { look(connection, &snapshot).map(Some) } else { Ok(None) }
@@ -246,4 +281,19 @@ impl Core {
             }
         }
     }
+
+    /// The same, or `None` where that would mean waiting: for a connection, or until the index follows a commit.
+    fn try_look<T>(&self, look: impl FnOnce(&Connection, &Snapshot) -> Result<T>) -> Result<Option<T>> {
+        let looked = self.database.try_read(|connection| {
+            let (last, snapshot) = (newest(connection)?, self.index.snapshot());
+            if snapshot.last() == last { look(connection, &snapshot).map(Some) } else { Ok(None) }
+        })?;
+        Ok(looked.flatten())
+    }
+}
+
+/// The journal's newest position.
+fn newest(connection: &Connection) -> Result<u64> {
+    let mut statement = connection.prepare_cached("SELECT last FROM journal")?;
+    Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
 }

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 use nexus_model::Seq;
-use nexus_nostr::{Event, EventId, Seconds};
+use nexus_nostr::{Event, Seconds};
 use rusqlite::Connection;
 
 /// Shows `read` the row at `seq`: when it expires, and its JSON. `None` if there is none.
@@ -27,12 +27,6 @@ pub(super) fn event(connection: &Connection, seq: u64) -> Result<Option<Event>> 
 /// Reads a stored event.
 pub(super) fn parse(json: &str) -> Result<Event> {
     Event::parse(json).map_err(|error| Error::Damaged(format!("an event: {error}")))
-}
-
-/// The id of a stored event: canonical JSON begins with it.
-pub(super) fn id_of(json: &str) -> Result<EventId> {
-    let digits = json.get(7..71).and_then(|digits| digits.parse().ok());
-    digits.ok_or_else(|| Error::Damaged("an event doesn't begin with its id".to_owned()))
 }
 
 pub(super) fn number(seq: u64) -> i64 {

@@ -1,21 +1,22 @@
 //! One filter, answered along its plan: entries in the order of time, each held against what the plan left open.
 
 use super::{
+    glance::Glance,
     index::{Entry, Snapshot, Walk, ages, key, short},
     rows,
 };
 use crate::Result;
 use nexus_model::Seq;
-use nexus_nostr::{Event, EventId, Filter, Kind};
+use nexus_nostr::{Event, EventId, Filter, Kind, PublicKey};
 use nexus_relay::{
-    index::{Order, Plan, Rest, plan},
+    index::{Order, Plan, Rest, plan, score},
     ports::{Scope, Viewer},
 };
 use rusqlite::Connection;
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// After how many entries the clock is looked at.
-const LOOK: usize = 64;
+const LOOK: usize = 16;
 
 /// The events that match a filter and that the viewer may see, one after the other.
 pub(super) struct Scan {
@@ -40,13 +41,14 @@ pub(super) struct Match {
     pub(super) found: Option<Found>,
 }
 
-/// What was read of an event.
+/// What was seen of an event.
 pub(super) struct Found {
     pub(super) id: EventId,
+    pub(super) author: PublicKey,
     /// Its JSON, if that was wanted.
-    pub(super) json: Box<str>,
-    /// The event, if it had to be looked at.
-    pub(super) event: Option<Event>,
+    pub(super) json: Option<Arc<str>>,
+    /// How well it answers what was searched for.
+    pub(super) worth: u64,
 }
 
 /// What is wanted of each match.
@@ -159,18 +161,34 @@ impl Scan {
             return Ok(Some(Match { entry, found: None }));
         }
         let found = rows::with(connection, entry.seq(), |expires_at, json| {
-            if !self.scope.covers(Seq::new(entry.seq()), expires_at) {
-                return Ok(None);
-            }
-            let event = if must_look { Some(rows::parse(json)?) } else { None };
-            let is_wanted = |event: &Event| self.filter.matches(event) && self.scope.allows(event);
-            if event.as_ref().is_some_and(|event| !is_wanted(event)) {
-                return Ok(None);
-            }
-            let id = event.as_ref().map_or_else(|| rows::id_of(json), |event| Ok(event.id))?;
-            let json = if wanted == Wanted::Event { json.into() } else { Box::default() };
-            Ok(Some(Found { id, json, event }))
+            if self.scope.covers(Seq::new(entry.seq()), expires_at) { self.look(json, wanted) } else { Ok(None) }
         })?;
         Ok(found.flatten().map(|found| Match { entry, found: Some(found) }))
+    }
+
+    /// What is wanted of the event in `json`, if it matches. It is read whole only if a glance doesn't tell.
+    fn look(&self, json: &str, wanted: Wanted) -> Result<Option<Found>> {
+        let glance = Glance::at(json)?;
+        let is_hidden =
+            matches!(self.scope.viewer, Viewer::Client(_)) && self.scope.restricted_kinds.contains(&glance.kind);
+        let seen = if is_hidden || self.order == Order::Score { None } else { glance.meets(&self.filter) };
+        let mut worth = 0;
+        let matches = match seen {
+            Some(matches) => matches,
+            None => {
+                let event = rows::parse(json)?;
+                worth = self.worth(&event);
+                self.filter.matches(&event) && self.scope.allows(&event)
+            }
+        };
+        let json = (wanted == Wanted::Event).then(|| json.into());
+        Ok(matches.then_some(Found { id: glance.id, author: glance.pubkey, json, worth }))
+    }
+
+    fn worth(&self, event: &Event) -> u64 {
+        match (self.order, self.filter.search()) {
+            (Order::Score, Some(query)) => score(query, event),
+            _ => 0,
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! The index's two threads: one writes what is in memory to files, one merges files. Neither ever holds up who
-//! reads, and the store's writer only when it is far ahead.
+//! The index's two threads: one merges what is in memory and writes it to files, one merges files. Neither ever
+//! holds up who reads, and the store's writer only when it is far ahead.
 
-use super::{Duty, Index, PAUSE, State, merge, run::Run};
+use super::{Duty, Index, PAUSE, State, merge, merge_in_memory, run::Run};
 use crate::Result;
 use std::{
-    sync::{Arc, Condvar, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     thread::JoinHandle,
 };
 
@@ -38,6 +38,7 @@ impl Drop for Background {
     fn drop(&mut self) {
         self.index.state().is_closing = true;
         self.index.changed.notify_all();
+        self.index.due.notify_all();
         for thread in self.threads.drain(..) {
             // A thread that panicked has told so already.
             let _ = thread.join();
@@ -47,13 +48,15 @@ impl Drop for Background {
 
 impl Index {
     fn flush_until_closed(&self) {
-        let is_idle = |state: &mut State| {
-            let wanted = if state.flush_all { 1 } else { self.recent.flush };
-            state.in_memory() < wanted && !state.is_closing
-        };
-        while let Some(runs) = self.next_task(is_idle, State::freeze) {
-            let written = self.write(&runs);
-            self.finish(&runs, written, |state| &mut state.flushing);
+        let is_idle =
+            |state: &mut State| !self.must_flush(state) && state.memory_to_merge().is_none() && !state.is_closing;
+        let take = |state: &mut State| if self.must_flush(state) { state.freeze() } else { state.freeze_to_merge() };
+        while let Some(Frozen { runs, fate }) = self.next_task(is_idle, take) {
+            let done = match fate {
+                Fate::File => self.write(&runs),
+                Fate::Memory => merge_in_memory(&runs).map(|run| (run, super::RoaringTreemap::new())),
+            };
+            self.finish(&runs, done, |state| &mut state.flushing);
         }
     }
 
@@ -76,12 +79,8 @@ impl Index {
     }
 
     /// Waits while there is nothing to do, and takes what there is. `None` once the store is closed.
-    fn next_task(
-        &self,
-        is_idle: impl FnMut(&mut State) -> bool,
-        take: impl FnOnce(&mut State) -> Vec<Arc<Run>>,
-    ) -> Option<Vec<Arc<Run>>> {
-        let mut state = wait(&self.changed, self.state(), is_idle);
+    fn next_task<T>(&self, is_idle: impl FnMut(&mut State) -> bool, take: impl FnOnce(&mut State) -> T) -> Option<T> {
+        let mut state = self.due.wait_while(self.state(), is_idle).unwrap_or_else(PoisonError::into_inner);
         if state.is_closing { None } else { Some(take(&mut state)) }
     }
 
@@ -107,11 +106,12 @@ impl Index {
                 state.replace(old, new, &dead);
                 state.failure = None;
                 self.changed.notify_all();
+                self.due.notify_all();
             }
             Err(error) => {
                 state.failure = Some(Arc::new(error));
                 self.changed.notify_all();
-                let waited = self.changed.wait_timeout_while(state, PAUSE, |state| !state.is_closing);
+                let waited = self.due.wait_timeout_while(state, PAUSE, |state| !state.is_closing);
                 drop(waited.unwrap_or_else(PoisonError::into_inner));
             }
         }
@@ -119,18 +119,37 @@ impl Index {
 }
 
 impl State {
-    /// Takes the runs in memory, which from now on stay as they are.
-    fn freeze(&mut self) -> Vec<Arc<Run>> {
-        self.frozen = self.snapshot.last;
+    /// Takes all runs in memory, which from now on stay as they are, for a file.
+    fn freeze(&mut self) -> Frozen {
+        let in_memory = self.snapshot.runs.iter().filter(|run| run.file().is_none());
+        let runs = in_memory.cloned().collect();
+        self.keep(runs, Fate::File)
+    }
+
+    /// Takes those of them that should be one.
+    fn freeze_to_merge(&mut self) -> Frozen {
+        let runs = self.memory_to_merge().unwrap_or_default();
+        self.keep(runs, Fate::Memory)
+    }
+
+    fn keep(&mut self, runs: Vec<Arc<Run>>, fate: Fate) -> Frozen {
+        self.frozen = runs.last().map_or(self.frozen, |run| run.last);
         self.flushing = Duty::Busy;
-        self.snapshot.runs.iter().filter(|run| run.file().is_none()).cloned().collect()
+        Frozen { runs, fate }
     }
 }
 
-fn wait<'a>(
-    changed: &Condvar,
-    state: MutexGuard<'a, State>,
-    is_idle: impl FnMut(&mut State) -> bool,
-) -> MutexGuard<'a, State> {
-    changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner)
+/// Runs in memory that the flushing thread took, which follow one another.
+struct Frozen {
+    runs: Vec<Arc<Run>>,
+    fate: Fate,
+}
+
+/// What is to become of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// A run in a file.
+    File,
+    /// A larger run in memory.
+    Memory,
 }

@@ -145,6 +145,9 @@ pub(in crate::relay) fn ages(filter: &Filter) -> (u64, u64) {
     (age(filter.until().unwrap_or(Seconds::MAX)), age(filter.since().unwrap_or_default()))
 }
 
+/// The list of all events.
+pub(super) const EVERYTHING: u64 = 0;
+
 /// The list of events that expire. Its entries are sorted by when they do, instead of when they were written.
 pub(in crate::relay) const EXPIRY: u64 = 1;
 
@@ -152,7 +155,7 @@ pub(in crate::relay) const EXPIRY: u64 = 1;
 /// looks at the event. Ids are told apart by these bits and the 32 in their entries, 93 in all.
 pub(in crate::relay) fn key(term: Term<'_>) -> u64 {
     match term {
-        Term::Everything => 0,
+        Term::Everything => EVERYTHING,
         Term::Version(author, kind, d) => hashed(0, &[author.as_bytes(), &kind.get().to_be_bytes(), d.as_bytes()]),
         Term::Kind(kind) => sort(1, kind.get().into()),
         Term::Author(author) => sort(2, long(author.as_bytes(), 4)),

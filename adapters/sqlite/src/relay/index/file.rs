@@ -20,6 +20,10 @@ use std::{
 /// How many entries a fence stands for, and how many are read at once.
 pub(super) const BLOCK: usize = 128;
 
+/// After how many entries the disk takes them, 1 MiB: if it got all of a large run at once, commits that come
+/// meanwhile would wait for it.
+const SYNCED: usize = (1 << 20) / ENTRY_BYTES;
+
 const MAGIC: &[u8; 8] = b"NXrun001";
 const HEADER_BYTES: u64 = 64;
 const DIGEST_BYTES: usize = 32;
@@ -83,6 +87,11 @@ impl FileRun {
 
     pub(super) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// Key and age of the first entry.
+    pub(super) fn first(&self) -> Option<(u64, u64)> {
+        self.fences.first().copied()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -190,7 +199,14 @@ impl RunWriter {
         if is_id(entry.key) {
             self.ids.push(entry.key);
         }
-        self.out.write_all(&entry.to_bytes()).map_err(Error::file(&self.partial))
+        self.out.write_all(&entry.to_bytes()).map_err(Error::file(&self.partial))?;
+        if self.len.is_multiple_of(SYNCED) { self.sync() } else { Ok(()) }
+    }
+
+    /// Has the disk take what was written.
+    fn sync(&mut self) -> Result<()> {
+        let flushed = self.out.flush().and_then(|()| self.out.get_ref().sync_data());
+        flushed.map_err(Error::file(&self.partial))
     }
 
     /// Makes the run durable under its own name.

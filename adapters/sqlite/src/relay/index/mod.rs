@@ -39,6 +39,10 @@ const MEMORY_RATIO: usize = 4;
 /// The same for files, which are merged seldom, as their merging is what wears the disk.
 const FILE_RATIO: usize = 2;
 
+/// How many entries the store's writer merges at once. Larger runs are merged by a thread, so that no commit waits
+/// for them.
+const AT_ONCE: usize = 4_096;
+
 /// How long a thread waits before it tries again what failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -67,13 +71,16 @@ pub(super) struct Index {
     folder: Folder,
     recent: Recent,
     state: Mutex<State>,
+    /// The snapshot has changed, or a thread is done with something.
     changed: Condvar,
+    /// One of the two threads may have something to do.
+    due: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
     snapshot: Arc<Snapshot>,
-    /// Runs in memory up to this position are being written to a file, and stay as they are.
+    /// Runs in memory up to this position belong to the flushing thread, and the writer leaves them as they are.
     frozen: u64,
     /// Whether the two threads have something to do.
     flushing: Duty,
@@ -111,7 +118,7 @@ impl Index {
             is_closing: false,
             flush_all: false,
         };
-        Ok(Self { folder, recent, state: Mutex::new(state), changed: Condvar::new() })
+        Ok(Self { folder, recent, state: Mutex::new(state), changed: Condvar::new(), due: Condvar::new() })
     }
 
     /// What the index says now.
@@ -160,6 +167,9 @@ impl Index {
                 }
             });
             self.changed.notify_all();
+            if self.must_flush(&state) || state.memory_to_merge().is_some() {
+                self.due.notify_all();
+            }
             return Ok(());
         }
     }
@@ -184,7 +194,7 @@ impl Index {
     pub(super) fn settle(&self) -> Result<()> {
         let mut state = self.state();
         state.flush_all = true;
-        self.changed.notify_all();
+        self.due.notify_all();
         let is_busy = |state: &mut State| {
             let pending = state.in_memory() > 0 || state.files_to_merge().is_some();
             (pending || state.flushing == Duty::Busy || state.merging == Duty::Busy) && state.failure.is_none()
@@ -207,6 +217,10 @@ impl Index {
         taken
     }
 
+    fn must_flush(&self, state: &State) -> bool {
+        state.in_memory() >= if state.flush_all { 1 } else { self.recent.flush }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Changes are made on a copy of the snapshot and put in its place at once.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -225,6 +239,14 @@ impl State {
         let files: Vec<Arc<Run>> = self.snapshot.runs.iter().filter(|run| run.file().is_some()).cloned().collect();
         let sizes: Vec<usize> = files.iter().map(|run| run.len()).collect();
         merge::worth_merging(&sizes, FILE_RATIO).map(|from| files[from..].to_vec())
+    }
+
+    /// The runs in memory that should be one, if that is more than the writer does by itself.
+    fn memory_to_merge(&self) -> Option<Vec<Arc<Run>>> {
+        let runs: Vec<Arc<Run>> = self.snapshot.runs.iter().filter(|run| run.file().is_none()).cloned().collect();
+        let sizes: Vec<usize> = runs.iter().map(|run| run.len()).collect();
+        let from = merge::worth_merging(&sizes, MEMORY_RATIO)?;
+        (sizes[from..].iter().sum::<usize>() > AT_ONCE).then(|| runs[from..].to_vec())
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Snapshot)) {
@@ -250,18 +272,28 @@ impl State {
     }
 }
 
-/// Merges the newest runs in memory, as far as it is worth it.
+/// Merges the newest runs in memory, as far as it is worth it and soon done.
 fn merge_tail(mut tail: Vec<Arc<Run>>) -> Result<Vec<Arc<Run>>> {
-    let sizes: Vec<usize> = tail.iter().map(|run| run.len()).collect();
+    let mut sum = 0;
+    let small = tail.iter().rev().take_while(|run| {
+        sum += run.len();
+        sum <= AT_ONCE
+    });
+    let start = tail.len() - small.count();
+    let sizes: Vec<usize> = tail[start..].iter().map(|run| run.len()).collect();
     if let Some(from) = merge::worth_merging(&sizes, MEMORY_RATIO) {
-        let merged = tail.split_off(from);
-        let mut entries = Vec::with_capacity(merged.iter().map(|run| run.len()).sum());
-        merge::merge(&merged, &RoaringTreemap::new(), |entry| {
-            entries.push(*entry);
-            Ok(())
-        })?;
-        let (first, last) = (merged[0].first, merged[merged.len() - 1].last);
-        tail.push(Arc::new(Run::in_memory(first, last, entries)));
+        let merged = tail.split_off(start + from);
+        tail.push(merge_in_memory(&merged)?);
     }
     Ok(tail)
+}
+
+/// The run in memory that has all entries of `runs`, which follow one another.
+fn merge_in_memory(runs: &[Arc<Run>]) -> Result<Arc<Run>> {
+    let mut entries = Vec::with_capacity(runs.iter().map(|run| run.len()).sum());
+    merge::merge(runs, &RoaringTreemap::new(), |entry| {
+        entries.push(*entry);
+        Ok(())
+    })?;
+    Ok(Arc::new(Run::in_memory(runs[0].first, runs[runs.len() - 1].last, entries)))
 }

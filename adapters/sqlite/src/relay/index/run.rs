@@ -1,7 +1,7 @@
 //! Runs: entries of the events of consecutive positions, sorted, in memory or in a file. They never change.
 
 use super::{
-    entry::{Entry, is_id},
+    entry::{EVERYTHING, Entry, is_id},
     file::{BLOCK, FileRun},
 };
 use crate::Result;
@@ -66,6 +66,16 @@ impl Run {
             Body::Memory(_) => None,
             Body::File(file) => Some(file),
         }
+    }
+
+    /// The age of the newest event: no list by the moment of writing has a younger entry here.
+    pub(super) fn newest(&self) -> u64 {
+        let first = match &self.body {
+            Body::Memory(entries) => entries.first().map(|entry| (entry.key, entry.age)),
+            Body::File(file) => file.first(),
+        };
+        // Every event is on the list of everything, which is the first one.
+        first.filter(|(key, _)| *key == EVERYTHING).map_or(0, |(_, age)| age)
     }
 
     /// False if the list `key` is certainly empty here.

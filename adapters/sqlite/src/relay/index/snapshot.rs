@@ -1,7 +1,7 @@
 //! What the index says at one moment. Readers keep their snapshot; the index goes on without them.
 
 use super::{
-    entry::{self, Entry},
+    entry::{self, EXPIRY, Entry},
     merge::merge,
     run::{Run, Stretch},
 };
@@ -34,13 +34,13 @@ impl Snapshot {
 
     /// Walks several lists at once, from one age to another.
     pub(in crate::relay) fn walk(&self, keys: impl IntoIterator<Item = u64>, (from, to): (u64, u64)) -> Result<Walk> {
-        let mut walk = Walk { heap: BinaryHeap::new(), dead: self.dead.clone(), given: None };
-        for key in keys {
-            for run in self.runs.iter().filter(|run| run.may_have(key)) {
-                walk.add(run, Stretch { key, from, to })?;
-            }
-        }
-        Ok(walk)
+        let keys: Vec<u64> = keys.into_iter().collect();
+        // Ages on that list are not those of events.
+        let newest = |run: &Run| if keys.contains(&EXPIRY) { from } else { run.newest().max(from) };
+        let runs = self.runs.iter().map(|run| Unopened { newest: newest(run), run: run.clone() });
+        let mut unopened: Vec<Unopened> = runs.filter(|run| run.newest <= to).collect();
+        unopened.sort_by_key(|run| Reverse(run.newest));
+        Ok(Walk { heap: BinaryHeap::new(), unopened, keys, ages: (from, to), dead: self.dead.clone(), given: None })
     }
 
     /// The position of the event `id`.
@@ -83,16 +83,47 @@ impl Statistics for Snapshot {
 }
 
 /// Several lists as one, the newest first. Each event comes once, however many of the lists it is on.
+///
+/// Runs are looked into when it is their events' turn. Whoever wants the newest seldom needs more than the newest
+/// runs, as events come about when they are written.
 #[derive(Debug)]
 pub(in crate::relay) struct Walk {
     heap: BinaryHeap<Reverse<Cursor>>,
+    /// The runs that may have what comes later, the next one last.
+    unopened: Vec<Unopened>,
+    keys: Vec<u64>,
+    ages: (u64, u64),
     dead: Arc<RoaringTreemap>,
     given: Option<(u64, u32, u64)>,
 }
 
+/// A run into which nobody has looked.
+#[derive(Debug)]
+struct Unopened {
+    /// The age that no entry to be found here is below.
+    newest: u64,
+    run: Arc<Run>,
+}
+
 impl Walk {
-    fn add(&mut self, run: &Arc<Run>, stretch: Stretch) -> Result<()> {
-        let mut read = Vec::new();
+    /// Opens the runs that may have the next entry.
+    fn open(&mut self) -> Result<()> {
+        while let Some(next) = self.unopened.last()
+            && self.heap.peek().and_then(|first| first.0.rank()).is_none_or(|(age, ..)| next.newest <= age)
+            && let Some(Unopened { run, .. }) = self.unopened.pop()
+        {
+            for index in 0..self.keys.len() {
+                self.add(&run, self.keys[index])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, run: &Arc<Run>, key: u64) -> Result<()> {
+        if !run.may_have(key) {
+            return Ok(());
+        }
+        let (stretch, mut read) = (Stretch { key, from: self.ages.0, to: self.ages.1 }, Vec::new());
         let next = run.find(&stretch, &mut read)?;
         read.reverse();
         if !read.is_empty() {
@@ -103,7 +134,9 @@ impl Walk {
 
     /// The next entry.
     pub(in crate::relay) fn next(&mut self) -> Result<Option<Entry>> {
-        while let Some(mut first) = self.heap.peek_mut() {
+        loop {
+            self.open()?;
+            let Some(mut first) = self.heap.peek_mut() else { return Ok(None) };
             let Some(entry) = first.0.read.pop() else {
                 PeekMut::pop(first);
                 continue;
@@ -116,7 +149,6 @@ impl Walk {
                 return Ok(Some(entry));
             }
         }
-        Ok(None)
     }
 }
 
