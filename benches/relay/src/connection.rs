@@ -13,9 +13,9 @@ pub(crate) enum Failure {
     /// The address isn't of the form `ws://host:port`.
     #[error("{0:?} is not a ws:// address with host and port")]
     Address(String),
-    /// The relay can't be reached.
-    #[error("can't reach the relay: {0}")]
-    Connect(#[from] std::io::Error),
+    /// The relay can't be reached, or a file not written.
+    #[error("input or output failed: {0}")]
+    Io(#[from] std::io::Error),
     /// The WebSocket broke.
     #[error("the connection broke: {0}")]
     Broken(#[from] tungstenite::Error),

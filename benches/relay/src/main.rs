@@ -9,6 +9,7 @@ mod events;
 mod fanout;
 mod idle;
 mod ingest;
+mod lines;
 mod matching;
 mod paced;
 mod query;
@@ -47,6 +48,8 @@ enum Command {
     Match(matching::Options),
     /// Opens connections that then say nothing, holds them, and reads a process's memory.
     Idle(idle::Options),
+    /// Writes events as lines of JSON to standard output, to be imported.
+    Lines(lines::Options),
     /// Stores events in the relay's own store, without a relay, and asks it.
     Store(store::Options),
 }
@@ -64,6 +67,7 @@ async fn main() -> Result<(), Failure> {
             Ok(())
         }
         Command::Idle(options) => idle::run(&url, &options).await,
+        Command::Lines(options) => lines::run(seed, &options),
         Command::Store(options) => store::run(seed, &options).await,
     }
 }

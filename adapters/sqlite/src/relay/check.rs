@@ -6,11 +6,11 @@ use super::{
     rows,
 };
 use crate::Result;
-use nexus_nostr::Seconds;
+use nexus_nostr::{EventId, Seconds};
 use rusqlite::Connection;
 use std::fmt;
 
-/// How many entries there are, and the sum of their hashes.
+/// How many entries there are, and the sum of their hashes and of those of ids with their positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     count: u64,
@@ -19,8 +19,16 @@ pub(super) struct Sum {
 
 impl Sum {
     fn add(&mut self, entry: &Entry) {
-        let hash = blake3::hash(&entry.to_bytes());
         self.count += 1;
+        self.add_bytes(&entry.to_bytes());
+    }
+
+    fn add_id(&mut self, seq: u64, id: &EventId) {
+        self.add_bytes(&[seq.to_be_bytes().as_slice(), id.as_bytes()].concat());
+    }
+
+    fn add_bytes(&mut self, bytes: &[u8]) {
+        let hash = blake3::hash(bytes);
         self.hashes = self.hashes.wrapping_add(u64::from_be_bytes(std::array::from_fn(|index| hash.as_bytes()[index])));
     }
 }
@@ -39,6 +47,7 @@ pub(super) fn stored(connection: &Connection) -> Result<Sum> {
     while let Some(row) = rows.next()? {
         let (seq, expires_at) = (row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<i64>>(1)?.map(Seconds::new));
         let event = rows::parse(&row.get::<_, String>(2)?)?;
+        sum.add_id(seq, &event.id);
         draft::entries(&event, expires_at).iter().for_each(|entry| sum.add(&entry.at(seq)));
     }
     Ok(sum)
@@ -52,6 +61,7 @@ impl Snapshot {
             sum.add(entry);
             Ok(())
         })?;
+        self.each_id(|seq, id| sum.add_id(seq, &id))?;
         Ok(sum)
     }
 }

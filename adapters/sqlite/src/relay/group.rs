@@ -1,6 +1,6 @@
 //! The open group: what the writer did and nobody else can see yet.
 
-use super::index::Entry;
+use super::index::{Additions, Entry};
 use nexus_nostr::{EventId, nip::nip09::Address};
 use nexus_relay::ports::Entry as JournalEntry;
 use roaring::RoaringTreemap;
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(super) struct OpenGroup {
     /// What is to be shown by the index.
-    pub(super) entries: Vec<Entry>,
+    entries: Vec<Entry>,
     /// What is to be shown by the journal, in order.
     pub(super) journal: Vec<JournalEntry>,
     /// Positions of events that are gone, of this group or from before.
@@ -42,6 +42,12 @@ impl OpenGroup {
         if let Some(address) = address {
             self.versions.insert(address, seq);
         }
+    }
+
+    /// What the index is to show.
+    pub(super) fn take_additions(&mut self) -> Additions {
+        let ids = self.ids.iter().map(|(id, seq)| (*seq, *id)).filter(|(seq, _)| !self.is_removed(*seq)).collect();
+        Additions { entries: std::mem::take(&mut self.entries), ids }
     }
 
     /// Takes out what was added and removed again.

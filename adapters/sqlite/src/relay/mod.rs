@@ -24,7 +24,7 @@ pub use index::Recent;
 
 use crate::{Checkpoints, Database, Durability, Options, Result, Schema};
 use checkpoint::Checkpointer;
-use index::{Background, Index};
+use index::{Additions, Background, Index};
 use nexus_model::Seq;
 use nexus_nostr::{Kind, Seconds};
 use nexus_relay::{market::Counter, ports::StorageError};
@@ -211,27 +211,28 @@ fn replay(database: &Database, index: &Index, last: u64) -> Result<()> {
     let mut done = index.snapshot().last();
     while done < last {
         index.wait_for_room()?;
-        let (entries, upto) = database.read(|connection| rows_after(connection, done, last))?;
-        index.publish(entries, &RoaringTreemap::new(), upto)?;
+        let (rows, upto) = database.read(|connection| rows_after(connection, done, last))?;
+        index.publish(rows, &RoaringTreemap::new(), upto)?;
         done = upto;
     }
     Ok(())
 }
 
-/// The entries of some events after `done`, and the position up to which these are all.
-fn rows_after(connection: &Connection, done: u64, last: u64) -> Result<(Vec<index::Entry>, u64)> {
+/// Some events after `done`, and the position up to which these are all.
+fn rows_after(connection: &Connection, done: u64, last: u64) -> Result<(Additions, u64)> {
     let sql = "SELECT seq, expires_at, json FROM event WHERE seq > ? ORDER BY seq LIMIT ?";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query((rows::number(done), rows::number(REPLAY as u64)))?;
-    let (mut entries, mut count, mut upto) = (Vec::new(), 0, done);
+    let (mut read, mut count, mut upto) = (Additions::default(), 0, done);
     while let Some(row) = rows.next()? {
         upto = row.get::<_, i64>(0)?.unsigned_abs();
         let expires_at = row.get::<_, Option<i64>>(1)?.map(Seconds::new);
         let event = rows::parse(&row.get::<_, String>(2)?)?;
-        entries.extend(draft::entries(&event, expires_at).iter().map(|entry| entry.at(upto)));
+        read.entries.extend(draft::entries(&event, expires_at).iter().map(|entry| entry.at(upto)));
+        read.ids.push((upto, event.id));
         count += 1;
     }
-    Ok((entries, if count < REPLAY { last } else { upto }))
+    Ok((read, if count < REPLAY { last } else { upto }))
 }
 
 fn optional<T>(found: rusqlite::Result<T>) -> Result<Option<T>> {

@@ -3,7 +3,7 @@
 use super::{
     index::Snapshot,
     readers::Question,
-    scan::{Found, Match, Next, Scan, Wanted},
+    scan::{Found, Match, Next, Scan, Seen, Wanted},
 };
 use crate::Result;
 use nexus_model::Seq;
@@ -136,7 +136,8 @@ impl Question for PageQuestion {
 }
 
 fn stored(Match { entry, found }: Match) -> Option<(Place, StoredEvent)> {
-    let Found { id, json, worth, .. } = found?;
+    let Found { id, seen } = found?;
+    let Seen { json, worth, .. } = seen?;
     let (seq, created_at) = (Seq::new(entry.seq()), entry.created_at());
     Some(((Reverse(worth), Reverse(created_at), id), StoredEvent { seq, id, created_at, json: json? }))
 }
@@ -165,8 +166,9 @@ impl CountQuestion {
             return;
         }
         self.count.count += 1;
-        if let (Some(registers), Some(found)) = (&mut self.count.registers, &found.found) {
-            registers.add(&found.author);
+        let seen = found.found.as_ref().and_then(|found| found.seen.as_ref());
+        if let (Some(registers), Some(seen)) = (&mut self.count.registers, seen) {
+            registers.add(&seen.author);
         }
     }
 }

@@ -150,7 +150,7 @@ impl Thread {
         };
         calls.iter_mut().try_for_each(|call| call.0.carry_out(&mut writer))?;
         writer.finish()?;
-        let Writer { open, last, is_changed, .. } = writer;
+        let Writer { mut open, last, is_changed, .. } = writer;
         if is_changed {
             group.commit()?;
             if open.removed.is_empty() {
@@ -162,7 +162,7 @@ impl Thread {
         }
         if last > self.last {
             self.last = last;
-            self.core.index.publish(open.entries, &open.removed, last)?;
+            self.core.index.publish(open.take_additions(), &open.removed, last)?;
             self.core.tail().append(open.journal, &open.removed);
         }
         Ok(())

@@ -39,7 +39,8 @@ pub(super) trait Question: Send {
     /// Begins. `snapshot` says what `connection` has, neither more nor less.
     fn begin(&mut self, connection: &Connection, snapshot: &Snapshot) -> Result<()>;
 
-    /// Goes on until there is an answer or `end` has come. What was removed since the beginning is gone.
+    /// Goes on until there is an answer or `end` has come. What was removed since the beginning is gone, except where
+    /// nothing but its id is wanted.
     fn go_on(&mut self, connection: &Connection, end: Instant) -> Result<Option<Self::Answer>>;
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     glance::Glance,
-    index::{Entry, Snapshot, Walk, ages, key, short},
+    index::{Entry, Ids, Snapshot, Walk, ages, key, short},
     rows,
 };
 use crate::Result;
@@ -28,6 +28,7 @@ pub(super) struct Scan {
     /// The first bytes of the authors.
     authors: Option<Vec<u32>>,
     rest: Rest,
+    ids: Ids,
     /// The entry after those that are in `ready`.
     ahead: Option<Entry>,
     ready: VecDeque<Match>,
@@ -44,6 +45,12 @@ pub(super) struct Match {
 /// What was seen of an event.
 pub(super) struct Found {
     pub(super) id: EventId,
+    /// What its row told, if that was looked at.
+    pub(super) seen: Option<Seen>,
+}
+
+/// What the row of an event told.
+pub(super) struct Seen {
     pub(super) author: PublicKey,
     /// Its JSON, if that was wanted.
     pub(super) json: Option<Arc<str>>,
@@ -63,7 +70,6 @@ pub(super) enum Wanted {
 }
 
 /// What a scan came to.
-#[expect(clippy::large_enum_variant, reason = "it is looked at and taken apart at once")]
 pub(super) enum Next {
     Match(Match),
     End,
@@ -90,8 +96,8 @@ impl Scan {
         let rest = if authors.is_some() { Rest::AskFilter } else { plan.rest };
         let walk = snapshot.walk(plan.lists.iter().map(|term| key(*term)), ages(&filter))?;
         let (kinds, order) = (plan.kinds.map(<[Kind]>::to_vec), plan.order);
-        let (ahead, ready) = (None, VecDeque::new());
-        Ok(Self { filter, scope, order, walk, kinds, authors, rest, ahead, ready, seen: 0 })
+        let (ids, ahead, ready) = (snapshot.ids(), None, VecDeque::new());
+        Ok(Self { filter, scope, order, walk, kinds, authors, rest, ids, ahead, ready, seen: 0 })
     }
 
     /// The filter.
@@ -153,12 +159,18 @@ impl Scan {
             && self.authors.as_ref().is_none_or(|authors| authors.binary_search(&entry.author()).is_ok())
     }
 
-    fn check(&self, connection: &Connection, entry: Entry, wanted: Wanted) -> Result<Option<Match>> {
+    fn check(&mut self, connection: &Connection, entry: Entry, wanted: Wanted) -> Result<Option<Match>> {
         let may_be_hidden =
             matches!(self.scope.viewer, Viewer::Client(_)) && self.scope.restricted_kinds.contains(&entry.kind());
         let must_look = may_be_hidden || self.rest == Rest::AskFilter || wanted == Wanted::Event;
         if !must_look && !entry.expires() && wanted == Wanted::Entry {
             return Ok(Some(Match { entry, found: None }));
+        }
+        if !must_look
+            && !entry.expires()
+            && let Some(id) = self.ids.get(entry.seq())?
+        {
+            return Ok(Some(Match { entry, found: Some(Found { id, seen: None }) }));
         }
         let found = rows::with(connection, entry.seq(), |expires_at, json| {
             if self.scope.covers(Seq::new(entry.seq()), expires_at) { self.look(json, wanted) } else { Ok(None) }
@@ -182,7 +194,8 @@ impl Scan {
             }
         };
         let json = (wanted == Wanted::Event).then(|| json.into());
-        Ok(matches.then_some(Found { id: glance.id, author: glance.pubkey, json, worth }))
+        let seen = Seen { author: glance.pubkey, json, worth };
+        Ok(matches.then_some(Found { id: glance.id, seen: Some(seen) }))
     }
 
     fn worth(&self, event: &Event) -> u64 {

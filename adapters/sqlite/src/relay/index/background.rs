@@ -88,7 +88,10 @@ impl Index {
     fn write(&self, runs: &[Arc<Run>]) -> Result<(Arc<Run>, super::RoaringTreemap)> {
         let dead = (*self.dead()).clone();
         let (first, last) = (runs[0].first, runs[runs.len() - 1].last);
-        let run = self.folder.write(first, last, |out| merge::merge(runs, &dead, |entry| out.push(entry)))?;
+        let run = self.folder.write(first, last, |out| {
+            merge::merge(runs, &dead, |entry| out.push(entry))?;
+            merge::join_ids(runs, &dead, |ids| out.push_ids(ids))
+        })?;
         Ok((run, dead))
     }
 

@@ -1,13 +1,15 @@
 //! A run in a file: its entries, then what is needed to find them, which stays in memory while the file is open.
 //!
-//! `NXrun001`, the first and last position that it covers, how many entries, fences and words there are, the id of
-//! the store; then the entries of 32 bytes; then the fences (key and age of each block's first entry); then the
+//! `NXrun002`, the first and last position that it covers, how many entries, fences and words there are, the id of
+//! the store; then the entries of 32 bytes; then the ids of all positions, zeros where there is no event; then the
+//! fences (key and age of each block's first entry); then the
 //! words of the filter of ids; then BLAKE3 over header, fences and words. All numbers are big-endian. A file is
 //! written under another name and renamed when it is durable, so one that has its name is whole.
 
 use super::{
     bloom::Bloom,
     entry::{ENTRY_BYTES, Entry, is_id},
+    ids::{ID_BYTES, IdBytes},
 };
 use crate::{Error, Result};
 use std::{
@@ -24,7 +26,7 @@ pub(super) const BLOCK: usize = 128;
 /// meanwhile would wait for it.
 const SYNCED: usize = (1 << 20) / ENTRY_BYTES;
 
-const MAGIC: &[u8; 8] = b"NXrun001";
+const MAGIC: &[u8; 8] = b"NXrun002";
 const HEADER_BYTES: u64 = 64;
 const DIGEST_BYTES: usize = 32;
 
@@ -37,6 +39,8 @@ pub(super) struct FileRun {
     file: File,
     path: PathBuf,
     len: usize,
+    /// Where the ids are.
+    ids_at: u64,
     /// Key and age of the first entry of each block.
     fences: Vec<(u64, u64)>,
     ids: Bloom,
@@ -67,11 +71,14 @@ impl FileRun {
         let expected = head(first, last, [len, fences, words], store);
         let footer = (fences as u64).saturating_mul(16).saturating_add((words as u64).saturating_mul(8));
         let entries = (len as u64).saturating_mul(ENTRY_BYTES as u64);
-        let whole = entries.saturating_add(footer).saturating_add(HEADER_BYTES + DIGEST_BYTES as u64);
+        let ids = last.saturating_add(1).saturating_sub(first).saturating_mul(ID_BYTES as u64);
+        let rest = footer.saturating_add(ids).saturating_add(HEADER_BYTES + DIGEST_BYTES as u64);
+        let whole = entries.saturating_add(rest);
         if header != expected || whole != size || fences != len.div_ceil(BLOCK) {
             return Ok(None);
         }
-        file.seek(SeekFrom::Start(HEADER_BYTES + entries)).map_err(failed())?;
+        let ids_at = HEADER_BYTES + entries;
+        file.seek(SeekFrom::Start(ids_at + ids)).map_err(failed())?;
         let mut rest = Vec::new();
         file.read_to_end(&mut rest).map_err(failed())?;
         let (footer, digest) = rest.split_at(rest.len().saturating_sub(DIGEST_BYTES));
@@ -82,7 +89,7 @@ impl FileRun {
         let (pairs, words) = numbers.split_at(fences * 2);
         let fences = pairs.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
         let Some(ids) = Bloom::from_words(words.to_vec()) else { return Ok(None) };
-        Ok(Some(Self { file, path: path.to_owned(), len, fences, ids }))
+        Ok(Some(Self { file, path: path.to_owned(), len, ids_at, fences, ids }))
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -130,20 +137,16 @@ impl FileRun {
         }
     }
 
-    /// How many entries lie between two bounds, about if they are many.
+    /// How many entries lie between two bounds: exactly if they are in one block, else within one block's length.
     pub(super) fn distance(&self, from: &Entry, to: &Entry) -> Result<usize> {
         let (first, last) = (self.block_before(from), self.block_before(to));
-        if last > first + 1 {
+        if last > first {
             return Ok((last - first) * BLOCK);
         }
-        Ok(self.place(to, last)?.saturating_sub(self.place(from, first)?))
-    }
-
-    /// The index of the first entry that isn't below `bound`, which is in `block` or begins the next one.
-    fn place(&self, bound: &Entry, block: usize) -> Result<usize> {
         let mut bytes = [0; BLOCK * ENTRY_BYTES];
-        let entries = self.read_block(block, &mut bytes)?;
-        Ok(block * BLOCK + entries.partition_point(|bytes| Entry::from_bytes(bytes) < *bound))
+        let entries = self.read_block(first, &mut bytes)?;
+        let place = |bound: &Entry| entries.partition_point(|bytes| Entry::from_bytes(bytes) < *bound);
+        Ok(place(to).saturating_sub(place(from)))
     }
 
     fn read_block<'a>(
@@ -167,6 +170,15 @@ impl FileRun {
         self.file.read_exact_at(&mut bytes, at).map_err(Error::file(&self.path))?;
         let (chunks, _) = bytes.as_chunks::<ENTRY_BYTES>();
         into.extend(chunks.iter().map(Entry::from_bytes));
+        Ok(())
+    }
+
+    /// Appends `count` ids from the `start`th on.
+    pub(super) fn read_ids(&self, start: usize, count: usize, into: &mut Vec<IdBytes>) -> Result<()> {
+        let mut bytes = vec![0; count * ID_BYTES];
+        let at = self.ids_at + (start * ID_BYTES) as u64;
+        self.file.read_exact_at(&mut bytes, at).map_err(Error::file(&self.path))?;
+        into.extend_from_slice(bytes.as_chunks::<ID_BYTES>().0);
         Ok(())
     }
 
@@ -209,7 +221,12 @@ impl RunWriter {
         flushed.map_err(Error::file(&self.partial))
     }
 
-    /// Makes the run durable under its own name.
+    /// Appends ids, when all entries were pushed.
+    pub(super) fn push_ids(&mut self, ids: &[IdBytes]) -> Result<()> {
+        ids.iter().try_for_each(|id| self.out.write_all(id)).map_err(Error::file(&self.partial))
+    }
+
+    /// Makes the run durable under its own name. As many ids must have been pushed as it covers positions.
     pub(super) fn finish(mut self, path: &Path, store: &StoreId, first: u64, last: u64) -> Result<()> {
         let failed = || Error::file(&self.partial);
         let mut ids = Bloom::with_room(self.ids.len());

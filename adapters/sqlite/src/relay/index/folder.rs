@@ -107,7 +107,17 @@ mod tests {
         let entries = (first..=last).map(|seq| Entry::first_of(0, u64::MAX - seq).at(seq));
         let mut entries: Vec<Entry> = entries.collect();
         entries.sort_unstable();
-        folder.write(first, last, |out| entries.iter().try_for_each(|entry| out.push(entry))).unwrap()
+        let fill = |out: &mut RunWriter| {
+            entries.iter().try_for_each(|entry| out.push(entry))?;
+            out.push_ids(&ids(first, last))
+        };
+        folder.write(first, last, fill).unwrap()
+    }
+
+    /// An id for each position, which begins with it.
+    fn ids(first: u64, last: u64) -> Vec<[u8; 32]> {
+        let id = |seq: u64| std::array::from_fn(|at| seq.to_be_bytes().get(at).copied().unwrap_or(1));
+        (first..=last).map(id).collect()
     }
 
     fn covered(folder: &Folder, last: u64) -> Vec<(u64, u64)> {
@@ -128,6 +138,9 @@ mod tests {
         run.read(0, 2_000, &mut entries).unwrap();
         assert_eq!(entries.len(), 1_000);
         assert!(entries.is_sorted() && entries.iter().all(|entry| (1..=1_000).contains(&entry.seq())));
+        let mut read = Vec::new();
+        run.read_ids(17, 900, &mut read).unwrap();
+        assert_eq!(read, ids(17, 900));
     }
 
     #[test]
@@ -201,8 +214,12 @@ mod tests {
             .flat_map(|key| (0..300).map(move |age| Entry::first_of(key, age * 2).at(key * 300 + age + 1)))
             .collect();
         entries.sort_unstable();
-        let file = folder.write(1, 1_500, |out| entries.iter().try_for_each(|entry| out.push(entry))).unwrap();
-        let memory = Run::in_memory(1, 1_500, entries.clone());
+        let fill = |out: &mut RunWriter| {
+            entries.iter().try_for_each(|entry| out.push(entry))?;
+            out.push_ids(&ids(1, 1_500))
+        };
+        let file = folder.write(1, 1_500, fill).unwrap();
+        let memory = Run::in_memory(1, 1_500, entries.clone(), ids(1, 1_500));
         for key in 0..6 {
             for (from, to) in [(0, u64::MAX), (0, 0), (1, 1), (77, 301), (250, 10_000), (600, 601)] {
                 let stretch = crate::relay::index::run::Stretch { key, from, to };

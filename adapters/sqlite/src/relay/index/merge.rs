@@ -1,6 +1,10 @@
 //! Merging: of several runs one, without what was removed. And which runs are worth it.
 
-use super::{entry::Entry, run::Run};
+use super::{
+    entry::Entry,
+    ids::{IdBytes, NOBODY},
+    run::Run,
+};
 use crate::Result;
 use roaring::RoaringTreemap;
 use std::sync::Arc;
@@ -23,6 +27,29 @@ pub(super) fn merge(
         }
         inputs[index].advance()?;
     }
+}
+
+/// Shows `push` the ids of all positions of `runs`, which follow one another, some at once, but for those of `dead`
+/// events.
+pub(super) fn join_ids(
+    runs: &[Arc<Run>],
+    dead: &RoaringTreemap,
+    mut push: impl FnMut(&[IdBytes]) -> Result<()>,
+) -> Result<()> {
+    let mut read = Vec::with_capacity(READ);
+    for run in runs {
+        for first in (run.first..=run.last).step_by(READ) {
+            let last = run.last.min(first + READ as u64 - 1);
+            read.clear();
+            run.read_ids(first, last, &mut read)?;
+            if dead.range_cardinality(first..=last) > 0 {
+                let positions = (first..=last).zip(&mut read);
+                positions.filter(|(seq, _)| dead.contains(*seq)).for_each(|(_, id)| *id = NOBODY);
+            }
+            push(&read)?;
+        }
+    }
+    Ok(())
 }
 
 /// A run that is read from its beginning to its end.
@@ -80,7 +107,7 @@ mod tests {
     fn run(seqs: &[(u64, u64)]) -> Arc<Run> {
         let mut entries: Vec<Entry> = seqs.iter().map(|(key, seq)| Entry::first_of(*key, 0).at(*seq)).collect();
         entries.sort_unstable();
-        Arc::new(Run::in_memory(1, 1, entries))
+        Arc::new(Run::in_memory(1, 1, entries, vec![[1; 32]]))
     }
 
     proptest! {

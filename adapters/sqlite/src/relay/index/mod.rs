@@ -14,6 +14,7 @@ mod bloom;
 mod entry;
 mod file;
 mod folder;
+mod ids;
 mod merge;
 mod run;
 mod snapshot;
@@ -21,10 +22,13 @@ mod snapshot;
 pub(super) use background::Background;
 pub(super) use entry::{EXPIRY, Entry, age, ages, entry, key, short};
 pub(super) use file::StoreId;
+pub(super) use ids::Ids;
 pub(super) use snapshot::{Snapshot, Walk};
 
 use crate::{Error, Result};
 use folder::Folder;
+use ids::{IdBytes, NOBODY};
+use nexus_nostr::EventId;
 use roaring::RoaringTreemap;
 use run::Run;
 use std::{
@@ -63,6 +67,15 @@ impl Default for Recent {
     fn default() -> Self {
         Self { flush: 32_768, max: 4 * 32_768 }
     }
+}
+
+/// What a group of commits adds to the index.
+#[derive(Debug, Default)]
+pub(super) struct Additions {
+    /// Entries of events.
+    pub(super) entries: Vec<Entry>,
+    /// Where events are, and their ids.
+    pub(super) ids: Vec<(u64, EventId)>,
 }
 
 /// The index of one store.
@@ -140,13 +153,14 @@ impl Index {
         Ok(state.snapshot.clone())
     }
 
-    /// Shows what was committed: entries of events up to `last`, and events that were removed. Only the store's
-    /// writer calls it.
-    pub(super) fn publish(&self, mut entries: Vec<Entry>, removed: &RoaringTreemap, last: u64) -> Result<()> {
+    /// Shows what was committed: entries and ids of events up to `last`, and events that were removed. Only the
+    /// store's writer calls it.
+    pub(super) fn publish(&self, new: Additions, removed: &RoaringTreemap, last: u64) -> Result<()> {
+        let Additions { mut entries, ids } = new;
         entries.sort_unstable();
         entries.dedup();
-        let before = self.snapshot();
-        let new = Arc::new(Run::in_memory(before.last + 1, last, entries));
+        let first = self.snapshot().last + 1;
+        let new = Arc::new(Run::in_memory(first, last, entries, by_position(ids, first, last)));
         loop {
             let (snapshot, frozen) = {
                 let state = self.state();
@@ -272,6 +286,17 @@ impl State {
     }
 }
 
+/// The ids of all positions from `first` to `last`, given those of events.
+fn by_position(events: Vec<(u64, EventId)>, first: u64, last: u64) -> Vec<IdBytes> {
+    let mut ids = vec![NOBODY; (last + 1 - first) as usize];
+    for (seq, id) in events {
+        if let Some(place) = seq.checked_sub(first).and_then(|place| ids.get_mut(place as usize)) {
+            *place = *id.as_bytes();
+        }
+    }
+    ids
+}
+
 /// Merges the newest runs in memory, as far as it is worth it and soon done.
 fn merge_tail(mut tail: Vec<Arc<Run>>) -> Result<Vec<Arc<Run>>> {
     let mut sum = 0;
@@ -295,5 +320,11 @@ fn merge_in_memory(runs: &[Arc<Run>]) -> Result<Arc<Run>> {
         entries.push(*entry);
         Ok(())
     })?;
-    Ok(Arc::new(Run::in_memory(runs[0].first, runs[runs.len() - 1].last, entries)))
+    let (first, last) = (runs[0].first, runs[runs.len() - 1].last);
+    let mut ids = Vec::with_capacity((last + 1 - first) as usize);
+    merge::join_ids(runs, &RoaringTreemap::new(), |some| {
+        ids.extend_from_slice(some);
+        Ok(())
+    })?;
+    Ok(Arc::new(Run::in_memory(first, last, entries, ids)))
 }

@@ -3,6 +3,7 @@
 use super::{
     entry::{EVERYTHING, Entry, is_id},
     file::{BLOCK, FileRun},
+    ids::IdBytes,
 };
 use crate::Result;
 
@@ -18,7 +19,8 @@ pub(super) struct Run {
 
 #[derive(Debug)]
 enum Body {
-    Memory(Vec<Entry>),
+    /// The entries, and the ids of all positions.
+    Memory(Vec<Entry>, Vec<IdBytes>),
     File(FileRun),
 }
 
@@ -42,9 +44,9 @@ impl Stretch {
 }
 
 impl Run {
-    /// A run of these entries, which must be sorted.
-    pub(super) const fn in_memory(first: u64, last: u64, entries: Vec<Entry>) -> Self {
-        Self { first, last, body: Body::Memory(entries) }
+    /// A run of these entries, which must be sorted, and of the ids of all positions.
+    pub(super) const fn in_memory(first: u64, last: u64, entries: Vec<Entry>, ids: Vec<IdBytes>) -> Self {
+        Self { first, last, body: Body::Memory(entries, ids) }
     }
 
     /// A run that is in a file.
@@ -55,7 +57,7 @@ impl Run {
     /// How many entries there are.
     pub(super) const fn len(&self) -> usize {
         match &self.body {
-            Body::Memory(entries) => entries.len(),
+            Body::Memory(entries, _) => entries.len(),
             Body::File(file) => file.len(),
         }
     }
@@ -63,7 +65,7 @@ impl Run {
     /// The file, if the run is in one.
     pub(super) const fn file(&self) -> Option<&FileRun> {
         match &self.body {
-            Body::Memory(_) => None,
+            Body::Memory(..) => None,
             Body::File(file) => Some(file),
         }
     }
@@ -71,7 +73,7 @@ impl Run {
     /// The age of the newest event: no list by the moment of writing has a younger entry here.
     pub(super) fn newest(&self) -> u64 {
         let first = match &self.body {
-            Body::Memory(entries) => entries.first().map(|entry| (entry.key, entry.age)),
+            Body::Memory(entries, _) => entries.first().map(|entry| (entry.key, entry.age)),
             Body::File(file) => file.first(),
         };
         // Every event is on the list of everything, which is the first one.
@@ -90,7 +92,7 @@ impl Run {
     pub(super) fn find(&self, stretch: &Stretch, into: &mut Vec<Entry>) -> Result<Option<usize>> {
         let bound = stretch.first();
         match &self.body {
-            Body::Memory(entries) => {
+            Body::Memory(entries, _) => {
                 let index = entries.partition_point(|entry| *entry < bound);
                 copy(&entries[index..], BLOCK, into);
                 Ok(self.cut(index, stretch, into))
@@ -108,7 +110,7 @@ impl Run {
     /// Puts at most `count` entries from `index` on into `into`.
     pub(super) fn read(&self, index: usize, count: usize, into: &mut Vec<Entry>) -> Result<()> {
         match &self.body {
-            Body::Memory(entries) => {
+            Body::Memory(entries, _) => {
                 copy(entries.get(index..).unwrap_or_default(), count, into);
                 Ok(())
             }
@@ -116,11 +118,23 @@ impl Run {
         }
     }
 
+    /// Appends the ids of the positions from `first` to `last`, which must be among those covered.
+    pub(super) fn read_ids(&self, first: u64, last: u64, into: &mut Vec<IdBytes>) -> Result<()> {
+        let (start, count) = ((first - self.first) as usize, (last + 1 - first) as usize);
+        match &self.body {
+            Body::Memory(_, ids) => {
+                into.extend(ids.iter().skip(start).take(count));
+                Ok(())
+            }
+            Body::File(file) => file.read_ids(start, count, into),
+        }
+    }
+
     /// How many entries `stretch` has here, about if they are many.
     pub(super) fn estimate(&self, stretch: &Stretch) -> Result<usize> {
         let (from, to) = (stretch.first(), Entry::first_of(stretch.key, stretch.to.saturating_add(1)));
         match &self.body {
-            Body::Memory(entries) => {
+            Body::Memory(entries, _) => {
                 let start = entries.partition_point(|entry| *entry < from);
                 Ok(entries[start..].partition_point(|entry| *entry < to))
             }

@@ -2,7 +2,8 @@
 
 use super::{
     entry::{self, EXPIRY, Entry},
-    merge::merge,
+    ids::{Ids, NOBODY},
+    merge::{join_ids, merge},
     run::{Run, Stretch},
 };
 use crate::Result;
@@ -14,6 +15,9 @@ use std::{
     collections::{BinaryHeap, binary_heap::PeekMut},
     sync::Arc,
 };
+
+/// What part of all entries is too few to be measured, to guess how long a list is.
+const NEGLIGIBLE: usize = 16;
 
 /// All entries up to a position.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +62,11 @@ impl Snapshot {
         Ok(None)
     }
 
+    /// Whole ids, by position.
+    pub(in crate::relay) fn ids(&self) -> Ids {
+        Ids::new(self.runs.clone())
+    }
+
     /// True if the event at `seq` was removed and may still have entries.
     pub(in crate::relay) fn is_dead(&self, seq: u64) -> bool {
         self.dead.contains(seq)
@@ -68,17 +77,38 @@ impl Snapshot {
         merge(&self.runs, &self.dead, visit)
     }
 
+    /// Shows `visit` each event that wasn't removed: its position and its id.
+    pub(in crate::relay) fn each_id(&self, mut visit: impl FnMut(u64, EventId)) -> Result<()> {
+        let mut seq = self.runs.first().map_or(0, |run| run.first);
+        join_ids(&self.runs, &self.dead, |ids| {
+            for id in ids {
+                if *id != NOBODY {
+                    visit(seq, EventId::from_bytes(*id));
+                }
+                seq += 1;
+            }
+            Ok(())
+        })
+    }
+
     fn lives(&self, entry: &Entry) -> bool {
         !self.is_dead(entry.seq())
     }
 }
 
 impl Statistics for Snapshot {
+    /// Measured in the runs that have most of the entries; the others are taken to be like them.
     fn len(&self, term: Term<'_>, filter: &Filter) -> u64 {
         let (from, to) = entry::ages(filter);
         let stretch = Stretch { key: entry::key(term), from, to };
-        // What can't be read now fails when it is walked; until then it counts as nothing.
-        self.runs.iter().map(|run| run.estimate(&stretch).unwrap_or(0) as u64).sum()
+        let concerned = self.runs.iter().filter(|run| run.newest() <= to);
+        let all: usize = concerned.clone().map(|run| run.len()).sum();
+        let large = concerned.filter(|run| run.len() * NEGLIGIBLE >= all);
+        let (measured, found) = large.fold((0, 0), |(measured, found), run| {
+            // What can't be read now fails when it is walked; until then it counts as nothing.
+            (measured + run.len() as u64, found + run.estimate(&stretch).unwrap_or(0) as u64)
+        });
+        found * all as u64 / measured.max(1)
     }
 }
 
