@@ -30,8 +30,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// Repos for each worker whose servers are looked up and waited for.
-const AHEAD: usize = 8;
+/// Repos for each worker whose documents and names are looked up and whose servers are waited for. Many, since a name
+/// that nobody tells takes seconds, and none of them holds a place at a server meanwhile.
+const AHEAD: usize = 32;
 
 /// A document that was fetched this lately is not fetched again for a resync.
 const FRESH_MILLIS: i64 = 60_000;
@@ -153,7 +154,7 @@ fn forget(chosen: &mut HashSet<Did>, ended: Result<Did, tokio::task::JoinError>)
 impl Worker {
     async fn bring_up_to_date(&self, did: &Did) {
         let since = self.clock.now().plus_millis(-FRESH_MILLIS);
-        let Some(known) = self.identities.look(did, Need::Document, since).await else { return };
+        let Some(known) = self.identities.look(did, Need::Name, since).await else { return };
         let pds = match &known.account {
             Account::Found { key: Some(_), pds: Some(pds) } => Arc::clone(pds),
             account => return self.give_up(did, without_server(account)).await,
@@ -183,14 +184,10 @@ impl Worker {
         measure::resync_ended(outcome, begun.elapsed());
     }
 
-    /// The name is verified while the repo arrives, and told before its records.
+    /// The name is told before the records.
     async fn fetch_and_compare(&self, did: &Did, claim: Claim, pds: &str, known: &Known) -> Result<(), Ended> {
-        let since = self.clock.now().plus_millis(-FRESH_MILLIS);
-        let name = self.identities.look(did, Need::Name, since);
-        let fetch = self.fetcher.fetch(pds, did, self.clock.now().millis());
-        let (named, fetched) = tokio::join!(name, fetch);
-        named.ok_or(Ended::Quietly)?;
         self.identities.tell(did).await.ok_or(Ended::Quietly)?;
+        let fetched = self.fetcher.fetch(pds, did, self.clock.now().millis()).await;
         let fetched = fetched.map_err(|no_repo| self.without_repo(no_repo))?;
         if let Some(pause) = fetched.pause {
             self.servers.at(pds).pause(pause);

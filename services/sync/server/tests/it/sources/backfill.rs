@@ -2,25 +2,18 @@
 
 use super::author::{Author, LIKE, POST, account};
 use super::town::{Answer, Relay, Town};
-use super::{Nexus, settings, until};
+use super::{Nexus, dora_at_home, settings, until};
 use nexus_atproto::car::Encoder;
 use nexus_atproto::{Cid, Decoder};
-use nexus_runtime::Clock;
 use nexus_sync::repo::{Repo, Retry, State, Status};
-use nexus_sync::rules::Rules;
-use nexus_sync::store::Memory;
 use nexus_sync::writer::Input;
 use nexus_sync_server::source::Room;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
 #[tokio::test]
 async fn history_comes_first_and_what_is_written_meanwhile_after_it() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let mut dora = Author::new("dora");
-    dora.create(POST, &["a", "b"], "history");
-    town.settle(&dora);
+    let (town, relay, mut dora) = dora_at_home(&["a", "b"]).await;
     let (free, held) = watch::channel(false);
     town.answer(&dora, Answer::Held(held));
     let nexus = Nexus::start(settings(&town, &[&relay])).await;
@@ -46,10 +39,7 @@ async fn history_comes_first_and_what_is_written_meanwhile_after_it() {
 
 #[tokio::test]
 async fn a_repo_that_is_given_up_while_it_is_fetched_stays_away_until_it_is_added_again() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let mut dora = Author::new("dora");
-    dora.create(POST, &["a"], "x");
-    town.settle(&dora);
+    let (town, relay, mut dora) = dora_at_home(&["a"]).await;
     let (free, held) = watch::channel(false);
     town.answer(&dora, Answer::Held(held));
     let nexus = Nexus::start(settings(&town, &[&relay])).await;
@@ -66,16 +56,12 @@ async fn a_repo_that_is_given_up_while_it_is_fetched_stays_away_until_it_is_adde
 
 #[tokio::test]
 async fn a_server_that_asks_for_patience_gets_it_and_the_repo_is_not_blamed() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let (mut dora, mut emil) = (Author::new("dora"), Author::new("emil"));
-    for author in [&mut dora, &mut emil] {
-        author.create(POST, &["a"], "x");
-        town.settle(author);
-    }
+    let (town, relay, dora) = dora_at_home(&["a"]).await;
+    let mut emil = Author::new("emil");
+    emil.create(POST, &["a"], "x");
+    town.settle(&emil);
     town.answer(&dora, Answer::Status(429, Some(("retry-after", "600".into())), "{}".into()));
-    let clock = Clock::fixed(Clock::system().now());
-    let store = Arc::new(Memory::default());
-    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock.clone()).await;
+    let (nexus, clock) = Nexus::start_by_a_clock(settings(&town, &[&relay])).await;
     nexus.add(&[&dora]).await;
     nexus.sees(&dora, |repo| matches!(repo.retry, Retry::At(_))).await;
     let repo = nexus.repo(&dora).unwrap();
@@ -90,15 +76,10 @@ async fn a_server_that_asks_for_patience_gets_it_and_the_repo_is_not_blamed() {
 
 #[tokio::test]
 async fn a_server_that_fails_is_tried_again_later_and_later() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let mut dora = Author::new("dora");
-    dora.create(POST, &["a"], "x");
-    town.settle(&dora);
+    let (town, relay, dora) = dora_at_home(&["a"]).await;
     (0..2).for_each(|_| town.answer(&dora, Answer::Status(500, None, "oops".into())));
     town.answer(&dora, Answer::Status(429, Some(("retry-after", "0".into())), String::new()));
-    let clock = Clock::fixed(Clock::system().now());
-    let store = Arc::new(Memory::default());
-    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock.clone()).await;
+    let (nexus, clock) = Nexus::start_by_a_clock(settings(&town, &[&relay])).await;
     nexus.add(&[&dora]).await;
     for (retries, minutes) in [(1, 1), (2, 2)] {
         nexus.sees(&dora, |repo| repo.retries == retries).await;
@@ -206,9 +187,7 @@ async fn whole_repos_that_are_not_what_their_owner_signed_are_refused() {
         ("the way to nothing", Answer::Redirect("/nowhere".into()), "status 404"),
         ("the way to another protocol", Answer::Redirect("ftp://127.0.0.1/".into()), "not an address of the web"),
     ];
-    let clock = Clock::fixed(Clock::system().now());
-    let store = Arc::new(Memory::default());
-    let nexus = Nexus::start_on(store, settings, Rules::default(), clock.clone()).await;
+    let (nexus, clock) = Nexus::start_by_a_clock(settings).await;
     let count = cases.len() as u32;
     for (_, answer, _) in &cases {
         town.answer(&dora, answer.clone());
@@ -232,9 +211,7 @@ async fn whole_repos_that_are_not_what_their_owner_signed_are_refused() {
 
 #[tokio::test]
 async fn servers_on_private_networks_are_not_asked_unless_the_operator_says_so() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let dora = Author::new("dora");
-    town.settle(&dora);
+    let (town, relay, dora) = dora_at_home(&[]).await;
     let mut settings = settings(&town, &[&relay]);
     settings.strangers = nexus_outgoing::ChosenBy::Stranger;
     let nexus = Nexus::start(settings).await;
@@ -247,10 +224,7 @@ async fn servers_on_private_networks_are_not_asked_unless_the_operator_says_so()
 
 #[tokio::test]
 async fn an_older_copy_than_what_was_told_is_refused() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let mut dora = Author::new("dora");
-    dora.create(POST, &["a"], "x");
-    town.settle(&dora);
+    let (town, relay, mut dora) = dora_at_home(&["a"]).await;
     let old = dora.car();
     dora.create(LIKE, &["b"], "y");
     town.settle(&dora);
@@ -267,12 +241,10 @@ async fn an_older_copy_than_what_was_told_is_refused() {
 
 #[tokio::test]
 async fn history_waits_while_consumers_have_too_much_and_live_does_not() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let (mut dora, mut emil) = (Author::new("dora"), Author::new("emil"));
-    for author in [&mut dora, &mut emil] {
-        author.create(POST, &["a"], "x");
-        town.settle(author);
-    }
+    let (town, relay, mut dora) = dora_at_home(&["a"]).await;
+    let mut emil = Author::new("emil");
+    emil.create(POST, &["a"], "x");
+    town.settle(&emil);
     let nexus = Nexus::start(settings(&town, &[&relay])).await;
     nexus.add(&[&dora]).await;
     nexus.follows(&dora).await;
@@ -286,6 +258,40 @@ async fn history_waits_while_consumers_have_too_much_and_live_does_not() {
     nexus.room.send(Room::Open).unwrap();
     nexus.follows(&emil).await;
     nexus.assert_whole(&mut emil);
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_tells_holds_no_place_at_the_server() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let (dora, mut emil) = (Author::new("dora"), Author::new("emil"));
+    emil.create(POST, &["a"], "x");
+    [&dora, &emil].into_iter().for_each(|author| town.settle(author));
+    town.facts().silent.push(dora.handle.clone());
+    let mut settings = settings(&town, &[&relay]);
+    (settings.resync.per_server, settings.resync.workers) = (1, 1);
+    settings.identity.patience = Duration::from_secs(600);
+    let nexus = Nexus::start(settings).await;
+    nexus.add(&[&dora]).await;
+    assert!(until(|| town.asked(&format!("name {}", dora.handle)) == 1).await);
+    nexus.add(&[&emil]).await;
+    nexus.follows(&emil).await;
+    nexus.assert_whole(&mut emil);
+    assert_eq!(town.asked(&format!("getRepo {}", dora.did)), 0, "it comes when the name is known");
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_comes_too_slowly_costs_the_name_and_not_the_repo() {
+    let (town, relay, mut dora) = dora_at_home(&["a"]).await;
+    town.facts().silent.push(dora.handle.clone());
+    let mut settings = settings(&town, &[&relay]);
+    settings.identity.patience = Duration::from_millis(300);
+    let nexus = Nexus::start(settings).await;
+    nexus.add(&[&dora]).await;
+    nexus.follows(&dora).await;
+    assert_eq!(nexus.introduced(&dora), ["handle.invalid active"]);
+    nexus.assert_whole(&mut dora);
     nexus.stop().await;
 }
 

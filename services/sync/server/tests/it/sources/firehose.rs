@@ -2,7 +2,7 @@
 
 use super::author::{Author, LIKE, POST, account, error, identity, info};
 use super::town::{Relay, Town};
-use super::{Nexus, settings, until};
+use super::{Nexus, dora_at_home, settings, until};
 use axum::extract::ws::Message;
 use nexus_runtime::Clock;
 use nexus_sync::repo::{State, Status};
@@ -14,10 +14,7 @@ use std::time::Duration;
 
 /// A service that follows one account with one post.
 async fn following() -> (Town, Relay, Author, Nexus) {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let mut dora = Author::new("dora");
-    dora.create(POST, &["first"], "x");
-    town.settle(&dora);
+    let (town, relay, dora) = dora_at_home(&["first"]).await;
     let nexus = Nexus::start(settings(&town, &[&relay])).await;
     nexus.add(&[&dora]).await;
     nexus.follows(&dora).await;
@@ -270,9 +267,7 @@ async fn what_waits_for_an_identity_holds_up_its_own_relay_only_when_that_has_to
     let mut settings = settings(&town, &[&flooded, &other]);
     settings.firehose.in_work = 50_000;
     settings.firehose.workers = 1;
-    let clock = Clock::fixed(Clock::system().now());
-    let store = Arc::new(Memory::default());
-    let nexus = Nexus::start_on(store, settings, Rules::default(), clock.clone()).await;
+    let (nexus, clock) = Nexus::start_by_a_clock(settings).await;
     nexus.add(&[&dora, &emil]).await;
     for author in [&dora, &emil] {
         nexus.follows(author).await;

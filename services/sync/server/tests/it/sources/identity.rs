@@ -2,26 +2,19 @@
 
 use super::author::{Author, POST, account, identity};
 use super::town::{Relay, Town};
-use super::{Nexus, settings, until};
+use super::{Nexus, dora_at_home, settings, until};
 use axum::http::StatusCode;
 use nexus_atproto::Handle;
-use nexus_runtime::Clock;
 use nexus_sync::repo::{State, Status};
 use nexus_sync::rules::Rules;
-use nexus_sync::store::Memory;
 use nexus_sync_server::source::Unresolved;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use tokio::net::UdpSocket;
 
 #[tokio::test]
 async fn documents_are_asked_for_once_and_kept_across_restarts() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let dora = Author::new("dora");
-    town.settle(&dora);
-    let clock = Clock::fixed(Clock::system().now());
-    let store = Arc::new(Memory::default());
-    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock.clone()).await;
+    let (town, relay, dora) = dora_at_home(&[]).await;
+    let (nexus, clock) = Nexus::start_by_a_clock(settings(&town, &[&relay])).await;
     let asked: Vec<_> = (0..20).map(|_| (nexus.identities.clone(), dora.did())).collect();
     let asked = asked.into_iter().map(|(identities, did)| async move { identities.resolve(&did).await.unwrap() });
     let documents = futures_util::future::join_all(asked).await;
@@ -153,14 +146,9 @@ async fn a_record_in_the_dns_names_an_account() {
 
 #[tokio::test]
 async fn a_directory_that_is_out_of_order_costs_a_retry_and_nothing_else() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let mut dora = Author::new("dora");
-    dora.create(POST, &["a"], "x");
-    town.settle(&dora);
+    let (town, relay, mut dora) = dora_at_home(&["a"]).await;
     town.facts().directory = Some(StatusCode::INTERNAL_SERVER_ERROR);
-    let clock = Clock::fixed(Clock::system().now());
-    let store = Arc::new(Memory::default());
-    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock.clone()).await;
+    let (nexus, clock) = Nexus::start_by_a_clock(settings(&town, &[&relay])).await;
     nexus.add(&[&dora]).await;
     nexus.sees(&dora, |repo| repo.state == State::Error).await;
     let said = nexus.repo(&dora).unwrap().error;
@@ -174,12 +162,8 @@ async fn a_directory_that_is_out_of_order_costs_a_retry_and_nothing_else() {
 
 #[tokio::test]
 async fn a_stop_waits_for_no_answer_and_what_was_asked_comes_again() {
-    let (town, relay) = (Town::start().await, Relay::start().await);
-    let dora = Author::new("dora");
-    town.settle(&dora);
-    let clock = Clock::fixed(Clock::system().now());
-    let store = Arc::new(Memory::default());
-    let nexus = Nexus::start_on(store, settings(&town, &[&relay]), Rules::default(), clock.clone()).await;
+    let (town, relay, dora) = dora_at_home(&[]).await;
+    let (nexus, clock) = Nexus::start_by_a_clock(settings(&town, &[&relay])).await;
     nexus.add(&[&dora]).await;
     nexus.follows(&dora).await;
     assert!(until(|| nexus.readiness.is_ready()).await);

@@ -55,7 +55,24 @@ pub(crate) fn settings(town: &Town, relays: &[&Relay]) -> Settings {
     settings
 }
 
+/// A town and a relay, and Dora, who lives there and has posted under these keys.
+pub(crate) async fn dora_at_home(rkeys: &[&str]) -> (Town, Relay, Author) {
+    let (town, relay, mut dora) = (Town::start().await, Relay::start().await, Author::new("dora"));
+    if !rkeys.is_empty() {
+        dora.create(author::POST, rkeys, "x");
+    }
+    town.settle(&dora);
+    (town, relay, dora)
+}
+
 impl Nexus {
+    /// Starts with a clock that stands still until the test moves it.
+    pub(crate) async fn start_by_a_clock(settings: Settings) -> (Self, Clock) {
+        let clock = Clock::fixed(Clock::system().now());
+        let store = Arc::new(Memory::default());
+        (Self::start_on(store, settings, Rules::default(), clock.clone()).await, clock)
+    }
+
     pub(crate) async fn start(settings: Settings) -> Self {
         Self::start_on(Arc::new(Memory::default()), settings, Rules::default(), Clock::system()).await
     }

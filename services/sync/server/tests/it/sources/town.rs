@@ -35,6 +35,8 @@ pub(crate) struct Facts {
     pub(crate) answers: HashMap<String, VecDeque<Answer>>,
     /// Handles, and the accounts that their hosts name.
     pub(crate) names: HashMap<String, String>,
+    /// Handles whose hosts take the question and say nothing.
+    pub(crate) silent: Vec<String>,
     /// Accounts that lists call inactive.
     pub(crate) inactive: Vec<String>,
     /// What the directory answers to everything, if not the truth.
@@ -126,9 +128,16 @@ fn host(headers: &HeaderMap) -> String {
 }
 
 async fn name(State(town): State<Town>, headers: HeaderMap) -> Response {
-    let mut facts = town.facts();
-    facts.asked.push(format!("name {}", host(&headers)));
-    match facts.names.get(&host(&headers)) {
+    let handle = host(&headers);
+    let is_silent = {
+        let mut facts = town.facts();
+        facts.asked.push(format!("name {handle}"));
+        facts.silent.contains(&handle)
+    };
+    if is_silent {
+        std::future::pending::<()>().await;
+    }
+    match town.facts().names.get(&handle) {
         Some(did) => format!("{did}\n").into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
