@@ -243,9 +243,14 @@ impl Sync {
         }
         let interval = self.cursor_save_interval.duration();
         sources.firehose.workers = self.firehose_parallelism.count();
+        sources.firehose.in_work = self.firehose_in_work.count();
+        sources.firehose.max_message = self.firehose_message.count();
+        sources.firehose.silence = self.firehose_silence.duration();
         sources.firehose.cursor = if interval.is_zero() { CursorSaving::Never } else { CursorSaving::Every(interval) };
         sources.firehose.start = if self.no_replay.is_on() { settings::Start::Head } else { settings::Start::Resume };
         sources.identity.cache = self.ident_cache_size.count();
+        sources.identity.requests = self.plc_parallelism.count();
+        sources.identity.rate = u32::try_from(self.plc_rate.get()).unwrap_or(u32::MAX);
         sources.identity.name_hosts = self.name_hosts.iter().map(NameHost::parts).collect();
         let timeout = self.repo_fetch_timeout.duration();
         sources.resync.timeout = if timeout.is_zero() { Duration::from_secs(30) } else { timeout };
@@ -253,6 +258,8 @@ impl Sync {
         sources.resync.per_server = self.pds_parallelism.count();
         sources.resync.memory = self.repo_memory.count();
         sources.resync.max_repo = self.repo_size.get();
+        sources.resync.max_blocks = self.repo_blocks.count();
+        sources.resync.large = self.repo_large.get();
         sources
     }
 }

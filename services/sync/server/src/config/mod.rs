@@ -52,6 +52,12 @@ section! {
         pub extra_events: Vec<Extra> = Vec::new(),
         /// Firehose events checked at once.
         pub firehose_parallelism: Bounded<1, 1_024> = Bounded::of(10),
+        /// Bytes of messages of one relay in work at most. A relay that sends more waits, and others don't.
+        pub firehose_in_work: Size<1_048_576, { 1 << 40 }> = Size::of(32 << 20),
+        /// The largest message of a relay. Larger ones are dropped and counted; the protocol allows 5 MB.
+        pub firehose_message: Size<65_536, { 1 << 30 }> = Size::of(6 << 20),
+        /// Silence after which a connection to a relay is given up. The relay is pinged twice in that time.
+        pub firehose_silence: Span<1_000, 3_600_000> = Span::of(60_000),
         /// How often the firehose's cursor is written while there is nothing else to write. 0: it is never stored.
         pub cursor_save_interval: Span<0, 86_400_000> = Span::of(5_000),
         /// Whether a start passes over what the firehose sent since the last one.
@@ -60,10 +66,18 @@ section! {
         pub resync_parallelism: Bounded<1, 1_024> = Bounded::of(5),
         /// Repos fetched at once from one server.
         pub pds_parallelism: Bounded<1, 1_024> = Bounded::of(3),
+        /// Requests to the directory of `did:plc` under way at once.
+        pub plc_parallelism: Bounded<1, 1_000> = Bounded::of(20),
+        /// Requests to the directory of `did:plc` in a second. 0: as many as go.
+        pub plc_rate: Bounded<0, 100_000> = Bounded::of(250),
         /// How long fetching one repo may take. 0: half a minute.
         pub repo_fetch_timeout: Span<0, 86_400_000> = Span::of(180_000),
         /// The largest repo that is fetched.
         pub repo_size: Size<1_048_576, { u64::MAX }> = Size::of(2 << 30),
+        /// The most blocks that a fetched repo may have: each takes 32 bytes of memory.
+        pub repo_blocks: Bounded<1_000, 1_000_000_000> = Bounded::of(8_000_000),
+        /// From which size on a fetched repo waits until no other so large is in work.
+        pub repo_large: Size<65_536, { u64::MAX }> = Size::of(64 << 20),
         /// Bytes of one fetched repo in memory; a larger one is set aside on disk.
         pub repo_memory: Size<65_536, { u64::MAX }> = Size::of(16 << 20),
         /// Identities kept in memory.
