@@ -17,7 +17,7 @@ pub(super) const REPO: &str = "r.n, a.did, r.state, r.status, r.name, r.handle, 
                                r.error, r.retries, r.retry, r.retry_at";
 
 /// The columns of an event, `e` being its table and `a` that of accounts.
-pub(super) const EVENT: &str = "e.seq, a.did, e.live, e.body";
+pub(super) const EVENT: &str = "e.seq, a.did, e.live, e.time, e.body";
 
 pub(super) fn damaged(what: &str) -> Error {
     Error::Damaged(what.to_owned())
@@ -168,7 +168,8 @@ pub(super) fn event(row: &Row<'_>) -> Result<StoredEvent> {
         seq: Seq::new(number(row, 0)?),
         did: row.get::<_, Arc<str>>(1)?,
         kind: if row.get(2)? { Kind::Live } else { Kind::Historical },
-        body: row.get::<_, Arc<str>>(3)?,
+        time: Timestamp::from_millis(row.get(3)?),
+        body: row.get::<_, Arc<str>>(4)?,
     })
 }
 

@@ -207,7 +207,7 @@ impl<'a> Draft<'a> {
         self.totals.counts.events += self.run("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)", cells)?;
         self.totals.counts.event_bytes += event.body.len() as u64;
         let (did, body) = (event.did.to_shared(), Arc::clone(&event.body));
-        self.events.push(StoredEvent { seq: self.totals.last, did, kind: event.kind, body });
+        self.events.push(StoredEvent { seq: self.totals.last, did, kind: event.kind, time: now, body });
         Ok(())
     }
 

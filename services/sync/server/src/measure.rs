@@ -2,9 +2,10 @@
 //! under ours.
 
 use crate::consumers::Consumers;
+use crate::outbox;
 use metrics::{counter, gauge};
 use nexus_delivery::channel::{Handle, Stats};
-use nexus_runtime::CancellationToken;
+use nexus_runtime::{CancellationToken, Clock};
 use nexus_sync::store::{Counts, Store};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(crate) struct Meter {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) channel: Handle<Arc<str>>,
     pub(crate) consumers: Consumers,
+    pub(crate) clock: Clock,
 }
 
 impl Meter {
@@ -37,6 +39,11 @@ impl Meter {
     async fn look(&self) {
         if let Some(stats) = self.channel.stats().await {
             delivery(&stats);
+            let (store, now) = (Arc::clone(&self.store), self.clock.now());
+            let age = tokio::task::spawn_blocking(move || outbox::oldest_age(&*store, stats.floor, now)).await;
+            if let Ok(Ok(age)) = age {
+                gauge!("sync_outbox_oldest_seconds").set(age.unwrap_or_default().as_secs_f64());
+            }
         }
         let store = Arc::clone(&self.store);
         if let Ok(Ok(counts)) = tokio::task::spawn_blocking(move || store.counts()).await {

@@ -5,12 +5,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use nexus_delivery::channel::{Event, Failure, Order, Outbox, Page, Settled};
 use nexus_journal::{Head, HeadWatch};
-use nexus_model::Seq;
+use nexus_model::{Seq, Timestamp};
 use nexus_sync::event::{self, Kind};
 use nexus_sync::rules::Collections;
 use nexus_sync::store::{self, Store, StoredEvent};
 use nexus_sync::writer::Input;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The events of a store, and where one channel keeps what is settled.
 #[derive(Clone)]
@@ -99,6 +100,16 @@ fn entry(stored: StoredEvent) -> Event<Arc<str>> {
         Kind::Historical => Order::Together,
     };
     Event { seq: stored.seq, author: stored.did, order, bytes: stored.body.len(), payload: stored.body }
+}
+
+/// How long the oldest event has waited that a channel with this `floor` has not settled; `None` if there is none.
+///
+/// # Errors
+/// If the store fails.
+pub(crate) fn oldest_age(store: &dyn Store, floor: Seq, now: Timestamp) -> store::Result<Option<Duration>> {
+    let oldest = store.events(floor, 1)?;
+    let age = |event: &StoredEvent| now.millis().saturating_sub(event.time.millis()).max(0).unsigned_abs();
+    Ok(oldest.first().map(|event| Duration::from_millis(age(event))))
 }
 
 impl Outbox for SyncOutbox {

@@ -101,7 +101,7 @@ impl Service {
             rules: Arc::clone(&rules),
             store: Arc::clone(&store),
             writer: handle.clone(),
-            clock,
+            clock: clock.clone(),
             random: Arc::new(below),
             // A relay that nobody needs yet is not waited for.
             readiness: if is_needed && !config.outbox_only.is_on() { readiness } else { Readiness::default() },
@@ -114,7 +114,7 @@ impl Service {
         if is_needed {
             added.notify_one();
         }
-        let api = config.api(Means { store, writer: handle, channel, consumers, identities, cursors, added });
+        let api = config.api(Means { store, writer: handle, channel, consumers, identities, cursors, added, clock });
         Ok(Self { api, writer, outbox, desk, webhook, expiry, rules, sources, room })
     }
 
@@ -127,12 +127,12 @@ impl Service {
     /// routes that were given out.
     pub fn run(self, tasks: &Tasks) {
         let Self { api, writer, outbox, desk, webhook, expiry, rules, sources, room } = self;
-        let Means { store, writer: handle, channel, consumers, added, .. } = api.means;
+        let Means { store, writer: handle, channel, consumers, added, clock, .. } = api.means;
         tasks.spawn("sync-writer", |_| writer.ended());
         tasks.spawn("sync-outbox", |stop| outbox.run(stop));
         tasks.spawn("sync-consumers", |stop| desk.run(stop));
         tasks.spawn("sync-expiry", |stop| expiry.run(stop));
-        let meter = Meter { store: Arc::clone(&store), channel: channel.clone(), consumers };
+        let meter = Meter { store: Arc::clone(&store), channel: channel.clone(), consumers, clock };
         tasks.spawn("sync-meter", |stop| meter.run(stop));
         tasks.spawn("sync-settings", |stop| refetch::follow_settings(store, handle, rules, stop));
         tasks.spawn("sync-room", |stop| room.run(stop));

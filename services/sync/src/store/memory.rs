@@ -24,7 +24,7 @@ struct Tables {
     repos: BTreeMap<Did, Repo>,
     records: BTreeMap<(RepoId, String, String), Cid>,
     buffers: BTreeMap<RepoId, Vec<Arc<RepoCommit>>>,
-    events: BTreeMap<u64, (StoredEvent, Timestamp)>,
+    events: BTreeMap<u64, StoredEvent>,
     channels: BTreeMap<String, Vec<u8>>,
     cursors: BTreeMap<String, String>,
     identities: BTreeMap<Did, Identity>,
@@ -79,7 +79,7 @@ impl Store for Memory {
             repos: tables.repos.len() as u64,
             records: tables.records.len() as u64,
             events: tables.events.len() as u64,
-            event_bytes: tables.events.values().map(|(event, _)| event.body.len() as u64).sum(),
+            event_bytes: tables.events.values().map(|event| event.body.len() as u64).sum(),
             buffered: tables.buffers.values().map(Vec::len).sum::<usize>() as u64,
         })
     }
@@ -115,14 +115,12 @@ impl Store for Memory {
     }
 
     fn events(&self, after: Seq, limit: usize) -> Result<Vec<StoredEvent>> {
-        self.look(|tables| {
-            tables.events.range(after.get() + 1..).take(limit).map(|(_, (event, _))| event.clone()).collect()
-        })
+        self.look(|tables| tables.events.range(after.get() + 1..).take(limit).map(|(_, event)| event.clone()).collect())
     }
 
     fn events_of(&self, did: &Did, after: Seq, limit: usize) -> Result<Vec<StoredEvent>> {
         self.look(|tables| {
-            let all = tables.events.range(after.get() + 1..).map(|(_, (event, _))| event);
+            let all = tables.events.range(after.get() + 1..).map(|(_, event)| event);
             all.filter(|event| *event.did == *did.as_str()).take(limit).cloned().collect()
         })
     }
@@ -167,8 +165,8 @@ impl Open<'_> {
     fn append(&mut self, event: &crate::event::Event, now: Timestamp) {
         self.tables.last += 1;
         let seq = Seq::new(self.tables.last);
-        let stored = StoredEvent { seq, did: event.did.to_shared(), kind: event.kind, body: Arc::clone(&event.body) };
-        self.tables.events.insert(seq.get(), (stored, now));
+        let (did, body) = (event.did.to_shared(), Arc::clone(&event.body));
+        self.tables.events.insert(seq.get(), StoredEvent { seq, did, kind: event.kind, time: now, body });
     }
 }
 
@@ -226,9 +224,7 @@ impl Transaction for Open<'_> {
     }
 
     fn expire(&mut self, through: Seq, before: Timestamp, limit: usize) -> Result<usize> {
-        let old = |(seq, (_, time)): (&u64, &(StoredEvent, Timestamp))| {
-            (*seq <= through.get() && *time < before).then_some(*seq)
-        };
+        let old = |(seq, event): (&u64, &StoredEvent)| (*seq <= through.get() && event.time < before).then_some(*seq);
         let gone: Vec<u64> = self.tables.events.iter().map_while(old).take(limit).collect();
         for seq in &gone {
             self.tables.events.remove(seq);

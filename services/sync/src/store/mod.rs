@@ -115,6 +115,8 @@ pub struct StoredEvent {
     pub did: Arc<str>,
     /// How it stands to others of the same account.
     pub kind: Kind,
+    /// When it was appended.
+    pub time: Timestamp,
     /// Everything after the id: see [`crate::event::with_id`].
     pub body: Arc<str>,
 }

@@ -204,6 +204,7 @@ fn journal(store: &dyn Store) {
     let all = store.events(Seq::START, 10).expect("reads");
     assert_eq!(bodies(&all), [(1, "1"), (2, "2"), (3, "3")]);
     assert_eq!((all[1].did.as_ref(), all[0].kind, all[1].kind), ("did:plc:b", Kind::Historical, Kind::Live));
+    assert!(all.iter().all(|event| event.time == NOW));
     assert_eq!(bodies(&store.events(Seq::new(1), 1).expect("reads")), [(2, "2")]);
     assert_eq!(bodies(&store.events_of(&did("a"), Seq::START, 10).expect("reads")), [(1, "1"), (3, "3")]);
     assert_eq!(bodies(&store.events_of(&did("a"), Seq::new(1), 1).expect("reads")), [(3, "3")]);

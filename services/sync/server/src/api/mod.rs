@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use nexus_delivery::channel::Handle;
 use nexus_http::Paths;
+use nexus_runtime::Clock;
 use nexus_sync::store::{self, Store};
 use serde_json::json;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub struct Means {
     pub cursors: Cursors,
     /// Told when repos were added: as long as there are none, nobody is followed.
     pub added: Arc<Notify>,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
 /// Which way events go out.
@@ -94,7 +97,8 @@ impl Api {
             .route("/resolve/{did}", get(resolve::document))
             .route("/stats/repo-count", get(stats::repos))
             .route("/stats/record-count", get(stats::records))
-            .route("/stats/outbox-buffer", get(stats::outbox))
+            .route("/stats/outbox-buffer", get(stats::buffer))
+            .route("/stats/outbox", get(stats::outbox))
             .route("/stats/resync-buffer", get(stats::buffered))
             .route("/stats/cursors", get(stats::cursors))
             .route("/stats/consumers", get(stats::consumers))

@@ -2,9 +2,11 @@
 
 use super::{Api, Refusal};
 use crate::consumers::Standing;
+use crate::outbox;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use nexus_delivery::channel::Stats;
 use serde_json::{Value, json};
 
 /// Tracked repos.
@@ -20,10 +22,26 @@ pub(super) async fn records(State(api): State<Api>) -> Result<Json<Value>, Refus
 }
 
 /// Events that are not settled.
+pub(super) async fn buffer(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+    Ok(Json(json!({"outbox_buffer": delivery(&api).await?.unsettled})))
+}
+
+/// What waits for consumers, for how long, and how many of them there are.
 pub(super) async fn outbox(State(api): State<Api>) -> Result<Json<Value>, Refusal> {
+    let stats = delivery(&api).await?;
+    let now = api.means.clock.now();
+    let age = api.ask(move |store| outbox::oldest_age(store, stats.floor, now)).await?;
+    Ok(Json(json!({
+        "unsettled": stats.unsettled,
+        "under_way": stats.under_way,
+        "connections": stats.connections,
+        "oldest_seconds": age.map_or(0.0, |age| age.as_secs_f64()),
+    })))
+}
+
+async fn delivery(api: &Api) -> Result<Stats, Refusal> {
     let stopping = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
-    let stats = api.means.channel.stats().await.ok_or_else(stopping)?;
-    Ok(Json(json!({"outbox_buffer": stats.unsettled})))
+    api.means.channel.stats().await.ok_or_else(stopping)
 }
 
 /// Commits that are set aside until a resync is done.

@@ -80,6 +80,8 @@ async fn numbers_and_refusals_have_the_originals_shape() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), outbox).await.unwrap();
+    let shown = json!({"unsettled": 2, "under_way": 0, "connections": 0, "oldest_seconds": 90.5});
+    assert_eq!(get(&service, "/stats/outbox").await, (StatusCode::OK, shown));
     assert_eq!(get(&service, "/nowhere").await, (StatusCode::NOT_FOUND, json!({"message": "Not Found"})));
     assert_eq!(
         get(&service, "/repos/add").await,
@@ -92,6 +94,8 @@ async fn numbers_and_refusals_have_the_originals_shape() {
 async fn documents_and_cursors_have_the_originals_shapes() {
     let service = Service::start_with(Delivery::Channel).await;
     assert_eq!(get(&service, "/stats/cursors").await.1, json!({"firehose": 0, "list_repos": ""}));
+    let idle = json!({"unsettled": 0, "under_way": 0, "connections": 0, "oldest_seconds": 0.0});
+    assert_eq!(get(&service, "/stats/outbox").await.1, idle);
     let refused = (StatusCode::BAD_REQUEST, json!({"message": "improperly formatted DID"}));
     assert_eq!(get(&service, "/resolve/ada").await, refused);
     let away = (StatusCode::INTERNAL_SERVER_ERROR, json!({"message": "failed to resolve DID"}));

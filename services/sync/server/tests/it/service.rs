@@ -94,6 +94,7 @@ impl Service {
             identities: sources.identities(),
             cursors: sources.cursors(),
             added: Arc::default(),
+            clock: Clock::fixed(Timestamp::from_millis(90_500)),
         };
         let router = Api { means, password, delivery }.router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
