@@ -232,7 +232,11 @@ impl TryFrom<String> for DatabaseFile {
         let path = match text.split_once("://") {
             None => text.as_str(),
             Some(("sqlite", path)) => path,
-            Some(("postgres" | "postgresql", _)) => return Err("PostgreSQL is not supported".to_owned()),
+            Some(("postgres" | "postgresql", _)) => {
+                return Err("PostgreSQL is not supported: it is a SQLite file, and \
+                `nexus sync import-tap FILE` takes over that of a Tap"
+                    .to_owned());
+            }
             Some(_) => return Err("it must be a path, or begin with sqlite://".to_owned()),
         };
         let path = path.strip_prefix("file:").unwrap_or(path);
