@@ -23,8 +23,9 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
 };
 
-/// How many numbers of accounts are kept at hand.
-const MAX_NUMBERS: usize = 100_000;
+/// How many numbers of accounts are kept at hand, at some 100 bytes each. Who writes more often than so many others is
+/// found here; anybody else costs a look into an index.
+const MAX_NUMBERS: usize = 16_384;
 
 /// Numbers of accounts and collections that the writer has met lately.
 #[derive(Debug, Default)]

@@ -16,6 +16,7 @@ use crate::WriterHandle;
 use directory::Directory;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use known::Servers;
 use names::{Leads, NameHosts, Names};
 use nexus_atproto::{Did, Document, Handle};
 use nexus_model::Timestamp;
@@ -43,6 +44,7 @@ struct Inner {
     names: Names,
     lifetimes: Lifetimes,
     memory: Mutex<Generations<Did, Arc<Known>>>,
+    servers: Mutex<Servers>,
     under_way: Mutex<HashMap<(Did, Need), LookUp>>,
     closing: CancellationToken,
 }
@@ -88,10 +90,21 @@ impl Identities {
         let names = Names::new(&settings.identity, hosts);
         let lifetimes = settings.identity.lifetimes;
         let memory = Mutex::new(Generations::new(settings.identity.cache));
-        let under_way = Mutex::default();
+        let (servers, under_way) = (Mutex::default(), Mutex::default());
         let closing = CancellationToken::new();
-        let inner = Inner { store, writer, clock, alarm, directory, names, lifetimes, memory, under_way, closing };
-        Ok(Self(Arc::new(inner)))
+        Ok(Self(Arc::new(Inner {
+            store,
+            writer,
+            clock,
+            alarm,
+            directory,
+            names,
+            lifetimes,
+            memory,
+            servers,
+            under_way,
+            closing,
+        })))
     }
 
     /// The document of an account, as fresh as the lifetimes demand.
@@ -219,7 +232,11 @@ impl Inner {
             self.name(&mut identity).await;
             is_new = true;
         }
-        let known = Arc::new(Known::of(&identity, self.lifetimes));
+        let known = {
+            // Nothing panics between two halves of a change.
+            let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::new(Known::of(&identity, self.lifetimes, &mut servers))
+        };
         self.memory().put(did.clone(), Arc::clone(&known));
         if is_new {
             self.writer.ask(vec![Input::Identity(Box::new(identity))]).await.ok()?;
