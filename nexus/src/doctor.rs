@@ -1,5 +1,7 @@
 //! `nexus doctor`: looks at everything that a start needs, and says what to fix. It changes nothing.
 
+mod atproto;
+
 use crate::{
     datadir::DataDir,
     failure::{Exit, Failure, Outcome, told},
@@ -54,6 +56,7 @@ pub(crate) fn run(settings: &Settings) -> Outcome {
         findings.extend(runtime.block_on(listeners(settings)));
     }
     findings.extend(runtime.block_on(homeservers(settings)));
+    findings.extend(runtime.block_on(atproto::look(settings)));
     report(&findings)
 }
 
