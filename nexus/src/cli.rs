@@ -2,7 +2,7 @@
 
 use crate::{
     relay::verbs::Verb,
-    settings::{Service, schema},
+    settings::{OF_A_RUN, Service, schema},
 };
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nexus_config::{Layer, Schema, Takes};
@@ -291,18 +291,34 @@ impl Invocation {
 /// The commands, with a flag for each key that has one.
 fn command(schema: &Schema) -> clap::Command {
     schema.described_flags().fold(Cli::command(), |command, (flag, takes, doc)| {
-        let arg = Arg::new(flag.name).long(flag.name).global(true).help(doc).value_name("VALUE");
+        let arg = Arg::new(flag.name).long(flag.name).help(doc).value_name("VALUE");
+        if flag.name == OF_A_RUN {
+            return to_each_run(command, &arg);
+        }
         command.arg(match takes {
-            Takes::Value => arg,
-            Takes::YesOrNo => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-            Takes::List => arg.action(ArgAction::Append),
+            Takes::Value => arg.global(true),
+            Takes::YesOrNo => arg.global(true).num_args(0..=1).require_equals(true).default_missing_value("true"),
+            Takes::List => arg.global(true).action(ArgAction::Append),
         })
     })
+}
+
+/// The commands, each that runs the program or the sync service with `arg`.
+fn to_each_run(command: clap::Command, arg: &Arg) -> clap::Command {
+    let with = |command: clap::Command| command.arg(arg);
+    with(command).mut_subcommand("run", with).mut_subcommand("sync", |sync| with(sync).mut_subcommand("run", with))
+}
+
+/// What a flag that not every command has was given, on whichever command it stands.
+fn value_of_run(matches: &ArgMatches, name: &str) -> Option<String> {
+    let own = matches.try_get_one::<String>(name).ok().flatten().cloned();
+    own.or_else(|| matches.subcommand().and_then(|(_, matches)| value_of_run(matches, name)))
 }
 
 /// A flag may stand before or after the command; one of a list, several times.
 fn value_of(matches: &ArgMatches, name: &str, takes: Takes) -> Option<String> {
     match takes {
+        Takes::Value if name == OF_A_RUN => value_of_run(matches, name),
         Takes::Value | Takes::YesOrNo => matches.get_one::<String>(name).cloned(),
         Takes::List => {
             let values: Vec<String> = matches.get_many::<String>(name)?.cloned().collect();
@@ -339,6 +355,18 @@ mod tests {
         assert_eq!((parsed("./tap run").called, parsed("tap").alone()), (Called::Tap, Some(Service::Sync)));
         assert_eq!((parsed("nexus sync").alone(), parsed("nexus").alone()), (Some(Service::Sync), None));
         assert!(parsed("nexusd db mock --mock-type redis").cli.command.is_some());
+    }
+
+    #[test]
+    fn a_run_has_an_environment_and_the_configuration_a_table_of_them() {
+        for line in ["tap --env prod run", "tap run --env=prod", "nexus --env prod", "nexus sync --env prod run"] {
+            let settings = crate::settings::join(vec![parsed(line).flags]).expect("valid flags").settings;
+            assert_eq!(settings.telemetry.environment.as_deref(), Some("prod"), "{line}");
+        }
+        let config = parsed("nexus config --env");
+        assert!(matches!(config.cli.command, Some(Command::Config(Config { env: true, .. }))));
+        let settings = crate::settings::join(vec![config.flags]).expect("valid flags").settings;
+        assert_eq!(settings.telemetry.environment, None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod validate;
 
 pub(crate) use compat::read as read_compat;
 pub(crate) use documents::{commented, handbook};
-pub(crate) use names::{CONFIG_VARIABLE, schema};
+pub(crate) use names::{CONFIG_VARIABLE, OF_A_RUN, schema};
 
 use nexus_config::{Bind, Bounded, Error, Layer, Loaded, Scalar, Secret, Size, Span, choice, load, section};
 use nexus_http::{ConnectionLimits, TlsFiles, TrustedProxies};

@@ -58,7 +58,11 @@ const SHORTS: [Short; 48] = [
     Short { name: "TAP_RETRY_TIMEOUT", key: "sync.retry_timeout" },
 ];
 
-const FLAGS: [Flag; 36] = [
+/// The flag that belongs to a run alone: other commands have one of that name.
+pub(crate) const OF_A_RUN: &str = "env";
+
+const FLAGS: [Flag; 37] = [
+    Flag { name: OF_A_RUN, key: "telemetry.environment" },
     Flag { name: "metrics-listen", key: "server.metrics_bind" },
     Flag { name: "relay-url", key: "sync.relay_url" },
     Flag { name: "plc-url", key: "sync.plc_url" },
