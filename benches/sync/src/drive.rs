@@ -43,6 +43,8 @@ pub(crate) enum Failure {
     Closed(usize),
     #[error("nothing arrived for too long, after {0} events")]
     Silent(usize),
+    #[error("nothing became durable for too long, after {0} records")]
+    Stuck(u64),
     #[error("an event can't be read: {0}")]
     Event(#[from] serde_json::Error),
 }
@@ -73,10 +75,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let dids = every_did(&http, &options.network).await?;
     let mut channel = open(&options.service).await?;
     let started = Instant::now();
-    for chunk in dids.chunks(1_000) {
-        let url = format!("http://{}/repos/add", options.service);
-        http.post(url).json(&json!({"dids": chunk})).send().await?.error_for_status()?;
-    }
+    add(&http, &options.service, &dids).await?;
     count(&mut channel, options.historical, options.patience).await?;
     report("backfill", options.historical, started.elapsed());
     http.post(format!("{}/bench/release", options.network)).send().await?.error_for_status()?;
@@ -86,12 +85,22 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Has the service track every repo.
+pub(crate) async fn add(http: &reqwest::Client, service: &str, dids: &[String]) -> Result<(), Failure> {
+    for chunk in dids.chunks(1_000) {
+        let url = format!("http://{service}/repos/add");
+        http.post(url).json(&json!({"dids": chunk})).send().await?.error_for_status()?;
+    }
+    Ok(())
+}
+
 fn report(part: &str, events: usize, elapsed: Duration) {
     let seconds = elapsed.as_secs_f64();
     println!("{part}: {events} record events delivered and acked in {seconds:.2} s, {:.0}/s", events as f64 / seconds);
 }
 
-async fn every_did(http: &reqwest::Client, network: &str) -> Result<Vec<String>, Failure> {
+/// Every repo of the network.
+pub(crate) async fn every_did(http: &reqwest::Client, network: &str) -> Result<Vec<String>, Failure> {
     let mut dids = Vec::new();
     let mut cursor = String::from("0");
     loop {

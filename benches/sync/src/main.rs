@@ -1,6 +1,7 @@
 //! Serves a synthetic AT Protocol network, or drives a sync service that reads one and measures it.
 
 mod drive;
+mod fill;
 
 use clap::{Parser, Subcommand};
 use nexus_bench_sync::{Network, Server, Size};
@@ -26,6 +27,8 @@ enum Arguments {
 enum Drive {
     /// Adds every repo of a served network to a sync service, reads its channel with acks, and measures.
     Drive(drive::Options),
+    /// The same without a consumer: measures until every record is durable.
+    Fill(fill::Options),
 }
 
 #[tokio::main]
@@ -35,6 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match Arguments::parse() {
         Arguments::Serve { size, port } => serve(size, port).await,
         Arguments::Drive(Drive::Drive(options)) => Ok(drive::run(&options).await?),
+        Arguments::Drive(Drive::Fill(options)) => Ok(fill::run(&options).await?),
     }
 }
 
