@@ -7,6 +7,7 @@ mod cli;
 mod cloudflare;
 mod compat;
 mod config;
+mod dialects;
 mod doctor;
 mod erase;
 mod jobs;

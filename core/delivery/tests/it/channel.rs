@@ -38,8 +38,12 @@ enum Step {
     Work(usize),
     /// The oldest read or write comes back.
     Finish,
-    /// A consumer settles one of the events that it has.
-    Acknowledge(usize),
+    /// Another one comes back before it.
+    Overtake(usize),
+    /// The oldest read or store fails.
+    Fail,
+    /// One of the events that consumers have is settled over one of the connections, not necessarily its own.
+    Acknowledge(usize, usize),
     /// A consumer settles what it may never have had.
     Nonsense(u64),
     Wait(i64),
@@ -55,7 +59,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_usize).prop_map(Step::Close),
         6 => (1..6_usize).prop_map(Step::Work),
         4 => Just(Step::Finish),
-        6 => (0..20_usize).prop_map(Step::Acknowledge),
+        1 => (1..4_usize).prop_map(Step::Overtake),
+        1 => Just(Step::Fail),
+        6 => (0..20_usize, 0..3_usize).prop_map(|(which, over)| Step::Acknowledge(which, over)),
         1 => (0..60_u64).prop_map(Step::Nonsense),
         2 => (1..700_i64).prop_map(Step::Wait),
         1 => Just(Step::Kill),
@@ -127,10 +133,13 @@ impl World {
             Step::Work(count) => (0..count).for_each(|_| {
                 self.work();
             }),
-            Step::Finish => self.finish(),
-            Step::Acknowledge(which) => {
+            Step::Finish => self.finish(0),
+            Step::Overtake(which) => self.finish(which),
+            Step::Fail => self.fail(),
+            Step::Acknowledge(which, over) => {
                 let seq = self.held.keys().nth(which).copied();
-                seq.into_iter().for_each(|seq| self.acknowledge(seq));
+                let over = self.connections.get(over).or(self.connections.last()).copied();
+                seq.zip(over).into_iter().for_each(|(seq, over)| self.acknowledge_over(over, seq));
             }
             Step::Nonsense(seq) => self.acknowledge(Seq::new(seq)),
             Step::Wait(millis) => self.now = self.now.plus_millis(millis),
@@ -140,8 +149,12 @@ impl World {
     }
 
     fn acknowledge(&mut self, seq: Seq) {
-        let Some(from) = self.connections.last() else { return };
-        self.channel.acknowledge(*from, seq, self.now);
+        let last = self.connections.last().copied();
+        last.into_iter().for_each(|last| self.acknowledge_over(last, seq));
+    }
+
+    fn acknowledge_over(&mut self, from: ConnectionId, seq: Seq) {
+        self.channel.acknowledge(from, seq, self.now);
         if self.sent.contains(&seq) {
             self.settled.insert(seq);
             self.held.remove(&seq);
@@ -189,8 +202,17 @@ impl World {
         }
     }
 
-    fn finish(&mut self) {
-        match self.pending.pop_front() {
+    fn fail(&mut self) {
+        let failing = self.pending.iter().position(|pending| !matches!(pending, Pending::Written(..)));
+        match failing.and_then(|at| self.pending.remove(at)) {
+            Some(Pending::Action(action, _)) => self.channel.failed(&action),
+            Some(Pending::Store(_)) => self.channel.failed(&Action::Store),
+            Some(Pending::Written(..)) | None => {}
+        }
+    }
+
+    fn finish(&mut self, which: usize) {
+        match self.pending.remove(which) {
             Some(Pending::Written(id, seq)) => self.written(id, seq),
             Some(Pending::Store(bytes)) => {
                 self.durable = bytes;
@@ -269,7 +291,7 @@ impl World {
             }
             while self.work() {}
             while !self.pending.is_empty() {
-                self.finish();
+                self.finish(0);
             }
             self.held.keys().copied().collect::<Vec<_>>().into_iter().for_each(|seq| self.acknowledge(seq));
             self.check();
@@ -296,7 +318,7 @@ proptest! {
     #[test]
     fn without_acknowledgements_what_is_written_is_settled(steps in prop::collection::vec(step(), 0..150)) {
         let mut world = World::new(small(Settlement::Written));
-        let steps = steps.into_iter().filter(|step| !matches!(step, Step::Acknowledge(_) | Step::Nonsense(_)));
+        let steps = steps.into_iter().filter(|step| !matches!(step, Step::Acknowledge(..) | Step::Nonsense(_)));
         steps.for_each(|step| world.step(step));
         world.drain();
     }
@@ -308,7 +330,7 @@ fn run(world: &mut World) -> Vec<Seq> {
     for _ in 0..200 {
         while world.work() {}
         while !world.pending.is_empty() {
-            world.finish();
+            world.finish(0);
         }
     }
     world.sent.difference(&before).copied().collect()

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod codecs;
 mod documents;
+mod forged;
 mod fuzz;
+mod messages;
+mod names;
 mod recorded;
 mod records;
 mod scenarios;

@@ -8,9 +8,9 @@ use nexus_atproto::{
 use nexus_model::{Raw, Timestamp, Verified};
 use std::collections::HashMap;
 
-const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-fn frames() -> Vec<Vec<u8>> {
+pub(crate) fn frames() -> Vec<Vec<u8>> {
     let all = fixture("recorded/session-a/firehose.frames");
     let mut rest = all.as_slice();
     let mut frames = Vec::new();
@@ -29,7 +29,7 @@ fn key_of(name: &str) -> (Did, PublicKey) {
     (did, key)
 }
 
-fn keys() -> HashMap<String, PublicKey> {
+pub(crate) fn keys() -> HashMap<String, PublicKey> {
     ["alice-end", "bob-end"].map(key_of).map(|(did, key)| (did.to_string(), key)).into()
 }
 

@@ -6,8 +6,10 @@
 mod decisions;
 mod events;
 mod histories;
+mod invariants;
 mod resync;
 mod rules;
+mod stored;
 mod world;
 
 use nexus_sync::store::Memory;

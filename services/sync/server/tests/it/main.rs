@@ -7,6 +7,7 @@ mod consumers;
 mod refetch;
 mod routes;
 mod service;
+mod settings;
 mod sources;
 mod spool;
 mod webhook;
