@@ -1,6 +1,10 @@
 //! One connection: handshake, then requests until either side has enough or the server stops.
 
-use crate::{Client, ConnectionLimits, Site, tls::Tls};
+use crate::{
+    Client, ConnectionLimits, Site,
+    stall::{Impatient, StallLimit},
+    tls::Tls,
+};
 use axum::body::Body;
 use hyper::{
     body::Incoming,
@@ -54,13 +58,14 @@ impl Shared {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (site, began) = (self.site.clone(), Arc::new(AtomicBool::new(false)));
-        let asked = began.clone();
-        let answer = service_fn(move |request: http::Request<Incoming>| {
+        let (asked, stall) = (began.clone(), StallLimit::default());
+        let stream = TokioIo::new(Impatient::new(stream, stall.clone()));
+        let answer = service_fn(move |mut request: http::Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(stall.clone());
             let site = site.clone();
             async move { Ok::<_, Infallible>(site.answer(peer, request.map(Body::new)).await) }
         });
-        let stream = TokioIo::new(stream);
         let ended = match version {
             Version::Http1 => {
                 let connection = http1(&self.limits).serve_connection(stream, answer).with_upgrades();

@@ -17,6 +17,7 @@ mod metrics;
 mod ready;
 mod server;
 mod site;
+mod stall;
 mod tls;
 
 pub use admin::{AdminToken, Denied, guard_admin};

@@ -37,6 +37,9 @@ impl Class {
     }
 }
 
+/// What Pubky Nexus calls the requests that it turns away (spec e.7 of the social service).
+const REJECTED: &str = "http.rate_limit.rejected.total";
+
 /// A bucket's arithmetic, in microseconds.
 #[derive(Clone, Copy, Debug)]
 struct Quota {
@@ -92,6 +95,9 @@ impl RateLimiter {
     /// If an API key has no usable secret.
     pub fn new(config: &RateLimitConfig, clock: Clock) -> Result<Self, Error> {
         let anonymous = (config.default_bucket.into(), config.expensive_bucket.into());
+        for class in [Class::Default, Class::Expensive] {
+            metrics::counter!(REJECTED, "bucket" => class.as_str()).absolute(0);
+        }
         let key_of = config.api_keys.iter().enumerate().map(|(n, key)| Ok((SecretHash::configured(key)?, n)));
         let keys = config.api_keys.iter().map(|key| {
             let default = BucketConfig { rate: key.rate, burst: key.burst };
@@ -140,6 +146,9 @@ impl RateLimiter {
         };
         let name = if allowed { "http_rate_allowed_total" } else { "http_rate_limited_total" };
         metrics::counter!(name, "bucket" => class.as_str(), "key" => key).increment(1);
+        if !allowed {
+            metrics::counter!(REJECTED, "bucket" => class.as_str()).increment(1);
+        }
     }
 
     fn holder(&self, client: Option<Client>, headers: &HeaderMap, class: Class) -> Option<(Holder, Quota)> {

@@ -6,7 +6,12 @@ use crate::{
     tls::{Certificate, Tls},
 };
 use nexus_runtime::CancellationToken;
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -58,7 +63,21 @@ impl Server {
 
     /// Where clients reach it.
     pub fn url(&self) -> String {
-        format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.address)
+        self.url_at(self.address)
+    }
+
+    /// Where clients on this machine reach it, also when it listens on every interface.
+    pub fn local_url(&self) -> String {
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        self.url_at(SocketAddr::new(ip, self.address.port()))
+    }
+
+    fn url_at(&self, address: SocketAddr) -> String {
+        format!("{}://{address}", if self.tls.is_some() { "https" } else { "http" })
     }
 
     /// Answers with `site` until `stop`; then accepts no more, finishes what is open within the drain time and

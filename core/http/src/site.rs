@@ -1,7 +1,7 @@
 //! Several services on one port: each request goes to the service that owns its path, and to no other, so a
 //! service's errors, fallbacks and methods stay its own. `/health` and `/ready` belong to everyone.
 
-use crate::{Client, Readiness, TrustedProxies};
+use crate::{Client, Readiness, TrustedProxies, stall::StallLimit};
 use axum::{
     Json, Router,
     body::Body,
@@ -19,7 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
@@ -55,6 +55,7 @@ struct Mount {
     paths: Paths,
     router: Router,
     meters: Arc<Meters>,
+    stall: Option<Duration>,
 }
 
 /// What is counted of a service's requests. Looked up once: finding a metric by its name costs more than counting.
@@ -106,11 +107,29 @@ impl Site {
     /// by the recorder that is installed by now.
     #[must_use]
     pub fn mount(self, service: &'static str, paths: &[Paths], router: Router) -> Self {
+        self.mounted(service, paths, router, None)
+    }
+
+    /// Like [`mount`](Self::mount), for a service whose clients are cut when they take nothing of an answer for as
+    /// long as `stall`: neither memory nor deleted content waits longer for them. On one connection, the service
+    /// that was asked last says how it is.
+    #[must_use]
+    pub fn mount_impatient(self, service: &'static str, paths: &[Paths], router: Router, stall: Duration) -> Self {
+        self.mounted(service, paths, router, Some(stall))
+    }
+
+    fn mounted(self, service: &'static str, paths: &[Paths], router: Router, stall: Option<Duration>) -> Self {
         let mut mounts =
             Arc::try_unwrap(self.mounts).unwrap_or_else(|shared| shared.iter().map(Mount::again).collect());
         let meters = Arc::new(Meters::of(service));
-        mounts.extend(paths.iter().map(|&paths| Mount { paths, router: router.clone(), meters: meters.clone() }));
+        let mount = |&paths| Mount { paths, router: router.clone(), meters: meters.clone(), stall };
+        mounts.extend(paths.iter().map(mount));
         Self { mounts: Arc::new(mounts), ..self }
+    }
+
+    /// True if a service owns `path`.
+    pub fn serves(&self, path: &str) -> bool {
+        self.owner(path).is_some()
     }
 
     pub(crate) const fn proxies(&self) -> &TrustedProxies {
@@ -124,6 +143,9 @@ impl Site {
         let Some(mount) = self.owner(parts.uri.path()) else {
             return with_id(StatusCode::NOT_FOUND.into_response(), id);
         };
+        if let Some(limit) = parts.extensions.get::<StallLimit>() {
+            limit.set(mount.stall);
+        }
         let span = tracing::debug_span!("request", id = ?id, method = %parts.method, path = parts.uri.path());
         let started = Instant::now();
         let Ok(response) = mount.router.clone().oneshot(Request::from_parts(parts, body)).instrument(span).await;
@@ -148,7 +170,8 @@ impl Site {
 
 impl Mount {
     fn again(&self) -> Self {
-        Self { paths: self.paths, router: self.router.clone(), meters: self.meters.clone() }
+        let (router, meters) = (self.router.clone(), self.meters.clone());
+        Self { paths: self.paths, router, meters, stall: self.stall }
     }
 }
 

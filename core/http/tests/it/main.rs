@@ -11,6 +11,7 @@ mod limits;
 mod paths;
 mod server;
 mod site;
+mod stall;
 mod tls;
 mod wire;
 

@@ -147,7 +147,11 @@ fn is_text(format: LogFormat) -> bool {
 
 fn install_recorder(otlp: Option<&otlp::Providers>) -> Result<PrometheusHandle, TelemetryError> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
+    let durations = Matcher::Suffix("_duration".to_owned());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS);
+    let builder = builder.and_then(|builder| builder.set_buckets_for_metric(durations, &SECONDS));
+    // Names with dots, which OpenTelemetry has, are shown as its collector shows them.
+    let builder = builder.map(|builder| builder.with_recommended_naming(true));
     let recorder = builder.expect("the list of buckets is not empty").build_recorder();
     let handle = recorder.handle();
     let installed = match otlp {
