@@ -8,7 +8,8 @@ use nexus_pubky::PubkyId;
 use nexus_social::{
     dice::Dice,
     query::{
-        Depth, HotTagQuery, LabelledQuery, Page, Reach, Relation, ScoreRange, Sorting, Timeframe, UserQuery, UserSource,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, Reach, Relation, ScoreRange, Sorting, Timeframe, UserQuery,
+        UserSource,
     },
     read::Read,
 };
@@ -99,13 +100,16 @@ pub(crate) fn searches(table: &mut Table, graph: &Graph) {
         label.chars().take(2).collect::<String>()
     };
     let key = |dice: &mut Dice| graph.user(dice).as_str()[..3].to_owned();
-    table.row("users by name", Target::Page, letters, |prefix| index.users_by_name(prefix, TEN, None).len());
-    table.row("users by key", Target::Page, key, |prefix| index.users_by_id(prefix, TEN).len());
+    table.row("users by name", Target::Page, letters, |prefix| {
+        let query = NameQuery { prefix: prefix.clone(), after: None, page: TEN, unless_muted_by: None };
+        index.users_by_name(&query).len()
+    });
+    table.row("users by key", Target::Page, key, |prefix| index.users_by_id(prefix, None, TEN).len());
     table.row("labels by prefix", Target::Page, letters, |prefix| index.labels(prefix, TEN).len());
     for count in [1, 3] {
         let prepare = |dice: &mut Dice| (0..count).map(|_| Graph::label(dice)).collect::<Vec<_>>();
         table.row(&format!("users by {count} tags"), Target::Page, prepare, |labels| {
-            index.users_by_tags(labels, TEN).len()
+            index.users_by_tags(labels, None, TEN).len()
         });
     }
     for (name, sorting) in [("time", Sorting::Timeline), ("engagement", Sorting::TotalEngagement)] {

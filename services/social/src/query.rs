@@ -37,6 +37,28 @@ pub struct Page {
     pub limit: usize,
 }
 
+/// A place in the list of users by name: after this user, as the user was called then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamePlace {
+    /// In lower case.
+    pub name: String,
+    /// Of equal names, the lowest key is first.
+    pub user: PubkyId,
+}
+
+/// A question for users by their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameQuery {
+    /// What names begin with, in any case.
+    pub prefix: String,
+    /// Only users after this place.
+    pub after: Option<NamePlace>,
+    /// Which part.
+    pub page: Page,
+    /// Without those whom this user mutes.
+    pub unless_muted_by: Option<PubkyId>,
+}
+
 /// Which labels of a thing to show, and how many taggers of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TagWindow {

@@ -3,8 +3,8 @@
 
 use crate::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow, Timeframe,
-        UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow,
+        Timeframe, UserQuery,
     },
     row::{FileKey, Label, PostKey},
     view::{
@@ -108,11 +108,11 @@ pub trait Read {
 
     /// Users whose name begins with `prefix`, whatever its case, by lower-case name and id; without those whom
     /// `muted_by` mutes.
-    fn users_by_name(&self, prefix: &str, page: Page, muted_by: Option<PubkyId>) -> Vec<PubkyId>;
+    fn users_by_name(&self, query: &NameQuery) -> Vec<PubkyId>;
     /// Users whose key begins with `prefix`, by key.
-    fn users_by_id(&self, prefix: &str, page: Page) -> Vec<PubkyId>;
+    fn users_by_id(&self, prefix: &str, after: Option<&PubkyId>, page: Page) -> Vec<PubkyId>;
     /// Users whose profile carries any of the labels, most taggers first.
-    fn users_by_tags(&self, labels: &[Label], page: Page) -> Vec<UserHit>;
+    fn users_by_tags(&self, labels: &[Label], after: Option<&UserHit>, page: Page) -> Vec<UserHit>;
     /// Posts that carry a label.
     fn posts_by_tag(&self, query: &LabelledQuery) -> Vec<Ranked>;
     /// Labels in use that begin with `prefix`, in order.

@@ -178,7 +178,7 @@ pub(super) fn lists(index: &mut Index) {
             (by_time, shelved.collect::<Vec<_>>())
         },
         || {
-            let starters = starters::of_tags(columns, users, labels);
+            let starters = starters::of_tags(columns, users, labels, |user| users[user].trust);
             (engagements(columns), labelled_by_author(columns, posts, users.len()), starters)
         },
     );

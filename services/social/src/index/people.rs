@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dice::Dice,
-    query::{Depth, Order, Page, Reach, Timeframe, UserQuery, UserSource},
+    query::{Depth, NameQuery, Order, Page, Reach, Timeframe, UserQuery, UserSource},
     row::{Label, PostKey, UserState},
     score,
     trust::FollowGraph,
@@ -144,47 +144,53 @@ impl Index {
         authors.filter(|author| crowd.admits(*author) && seen.insert(*author)).take(score::UNPAGED).collect()
     }
 
-    pub(super) fn named(&self, prefix: &str, page: Page, muted_by: Option<PubkyId>) -> Vec<PubkyId> {
-        let (prefix, mutes) = (prefix.to_lowercase(), self.mutes_of(muted_by));
+    pub(super) fn named(&self, query: &NameQuery) -> Vec<PubkyId> {
+        let (prefix, mutes) = (query.prefix.to_lowercase(), self.mutes_of(query.unless_muted_by));
         let is_muted =
             |id: &PubkyId| mutes.zip(self.columns.user(id)).is_some_and(|(mutes, user)| mutes.contains(user));
-        let from = self.names.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
-        let found = from.take_while(|(name, _)| name.starts_with(&prefix)).flat_map(|(_, ids)| ids);
-        found.filter(|id| !is_muted(id)).skip(page.skip).take(page.limit).copied().collect()
+        let after = query.after.as_ref();
+        let is_after = |name: &str, id: &PubkyId| after.is_none_or(|after| (name, *id) > (&*after.name, after.user));
+        let start = after.map_or(prefix.as_str(), |after| after.name.as_str().max(&prefix));
+        let from = self.names.range::<str, _>((Bound::Included(start), Bound::Unbounded));
+        let bearers = from.take_while(|(name, _)| name.starts_with(&prefix));
+        let found = bearers.flat_map(|(name, ids)| ids.iter().filter(move |id| is_after(name, id)));
+        found.filter(|id| !is_muted(id)).skip(query.page.skip).take(query.page.limit).copied().collect()
     }
 
-    pub(super) fn keyed(&self, prefix: &str, page: Page) -> Vec<PubkyId> {
-        let from = self.keys.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+    pub(super) fn keyed(&self, prefix: &str, after: Option<&PubkyId>, page: Page) -> Vec<PubkyId> {
+        let start = after.map(PubkyId::as_str).filter(|after| *after >= prefix).map(Bound::Excluded);
+        let from = self.keys.range::<str, _>((start.unwrap_or(Bound::Included(prefix)), Bound::Unbounded));
         let found = from.take_while(|key| key.0.as_str().starts_with(prefix));
         found.skip(page.skip).take(page.limit).map(|key| key.0).collect()
     }
 
-    pub(super) fn tagged_with(&self, labels: &[Label], page: Page) -> Vec<UserHit> {
+    pub(super) fn tagged_with(&self, labels: &[Label], after: Option<&UserHit>, page: Page) -> Vec<UserHit> {
         let mut labels: Vec<u32> = labels.iter().filter_map(|label| self.columns.label(label.as_str())).collect();
         labels.sort_unstable();
         labels.dedup();
         let carriers = |label: u32| self.labels[at(label)].users.iter().rev().filter(|(_, id)| self.is_shown(id));
         let hit = |(score, user_id): (usize, PubkyId)| UserHit { user_id, score };
         if let [label] = labels.as_slice() {
-            let page = carriers(*label).skip(page.skip).take(page.limit);
-            return page.map(|(count, id)| hit((*count as usize, *id))).collect();
+            let hits = carriers(*label).map(|(count, id)| hit((*count as usize, *id)));
+            return hits.filter(|hit| is_after(hit, after)).skip(page.skip).take(page.limit).collect();
         }
         let wanted = page.skip.saturating_add(page.limit);
-        let ranked = self.tagged_most(&labels, wanted);
+        let ranked = self.tagged_most(&labels, after, wanted);
         ranked.into_iter().skip(page.skip).take(page.limit).map(hit).collect()
     }
 
     /// The users with most taggers over several labels: the lists of all labels are read side by side until
     /// nobody further down can have more (Fagin, Lotem, Naor: Optimal aggregation algorithms for middleware, 2001).
-    fn tagged_most(&self, labels: &[u32], wanted: usize) -> Vec<(usize, PubkyId)> {
+    fn tagged_most(&self, labels: &[u32], after: Option<&UserHit>, wanted: usize) -> Vec<(usize, PubkyId)> {
         let mut walks: Vec<_> = labels.iter().map(|label| self.labels[at(*label)].users.iter().rev()).collect();
         let mut seen = HashSet::new();
         let mut best = BTreeSet::new();
         loop {
             let heads: Vec<_> = walks.iter_mut().filter_map(Iterator::next).collect();
             for (_, id) in heads.iter().filter(|(_, id)| self.is_shown(id)) {
-                if seen.insert(*id) {
-                    best.insert((self.taggers_over(id, labels), *id));
+                let hit = UserHit { user_id: *id, score: self.taggers_over(id, labels) };
+                if seen.insert(*id) && is_after(&hit, after) {
+                    best.insert((hit.score, *id));
                 }
             }
             while best.len() > wanted {
@@ -293,4 +299,9 @@ impl Side {
         }
         way
     }
+}
+
+/// True if a hit comes after another in the list of those with most taggers.
+fn is_after(hit: &UserHit, after: Option<&UserHit>) -> bool {
+    after.is_none_or(|after| (hit.score, hit.user_id) < (after.score, after.user_id))
 }

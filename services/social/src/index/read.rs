@@ -3,8 +3,8 @@
 use super::Index;
 use crate::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow, Timeframe,
-        UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow,
+        Timeframe, UserQuery,
     },
     read::{Read, TaggerScope},
     row::{FileKey, Label, PostKey},
@@ -150,16 +150,16 @@ impl Read for Index {
         Some(ResourceView { details, tags, taggers_count })
     }
 
-    fn users_by_name(&self, prefix: &str, page: Page, muted_by: Option<PubkyId>) -> Vec<PubkyId> {
-        self.named(prefix, page, muted_by)
+    fn users_by_name(&self, query: &NameQuery) -> Vec<PubkyId> {
+        self.named(query)
     }
 
-    fn users_by_id(&self, prefix: &str, page: Page) -> Vec<PubkyId> {
-        self.keyed(prefix, page)
+    fn users_by_id(&self, prefix: &str, after: Option<&PubkyId>, page: Page) -> Vec<PubkyId> {
+        self.keyed(prefix, after, page)
     }
 
-    fn users_by_tags(&self, labels: &[Label], page: Page) -> Vec<UserHit> {
-        self.tagged_with(labels, page)
+    fn users_by_tags(&self, labels: &[Label], after: Option<&UserHit>, page: Page) -> Vec<UserHit> {
+        self.tagged_with(labels, after, page)
     }
 
     fn posts_by_tag(&self, query: &LabelledQuery) -> Vec<Ranked> {

@@ -135,18 +135,26 @@ impl Index {
         });
     }
 
-    /// Reckons everybody's starters anew, when trust has changed.
-    pub(super) fn fill_starters(&mut self) {
-        let starters = of_tags(&self.columns, &self.users, self.labels.len());
-        self.labels.iter_mut().zip(starters).for_each(|(label, starters)| label.starters = starters);
+    /// Everybody's starters as they are once trust is this. It takes long, and changes nothing.
+    pub(super) fn starters_with(&self, scores: &[(PubkyId, f64)]) -> Vec<Starters> {
+        let mut trust = vec![0.0; self.users.len()];
+        let known = scores.iter().filter_map(|(id, score)| Some((self.columns.user(id)?, score)));
+        known.for_each(|(user, score)| trust[at(user)] = *score);
+        of_tags(&self.columns, &self.users, self.labels.len(), |user| trust[user])
+    }
+
+    /// Exchanges everybody's starters for new ones.
+    pub(super) fn exchange_starters(&mut self, starters: &mut [Starters]) {
+        let labels = self.labels.iter_mut().map(|label| &mut label.starters);
+        labels.zip(starters).for_each(|(old, new)| std::mem::swap(old, new));
     }
 }
 
-/// The starters of every label, from all tags.
-pub(super) fn of_tags(columns: &Columns, users: &[User], labels: usize) -> Vec<Starters> {
+/// The starters of every label, from all tags and the trust of each user.
+pub(super) fn of_tags(columns: &Columns, users: &[User], labels: usize, trust: impl Fn(usize) -> f64) -> Vec<Starters> {
     let mut vouchers: Vec<Vec<(u32, u64)>> = vec![Vec::new(); labels];
-    for body in users {
-        let trust = score::trust_units(body.trust);
+    for (user, body) in users.iter().enumerate() {
+        let trust = score::trust_units(trust(user));
         let used = body.uses.iter(Order::Ascending);
         let on_posts = used.map(|entry| (entry.label, columns.posts[at(entry.post)].author));
         let on_profiles = body.vouched.iter(Order::Ascending).map(|entry| (entry.label, entry.thing));

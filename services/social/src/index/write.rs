@@ -6,6 +6,7 @@ use super::{
     columns::{PostFacts, at, kind_slot},
     people::KeyText,
     ranks::step,
+    starters::Starters,
 };
 use crate::{
     query::Order,
@@ -67,6 +68,12 @@ impl Index {
 
     /// Replaces every trust score.
     pub(super) fn set_trust(&mut self, scores: &[(PubkyId, f64)]) {
+        let mut starters = self.starters_with(scores);
+        self.take_trust(scores, &mut starters);
+    }
+
+    /// Replaces every trust score, with the starters that follow from them; the old ones are there instead then.
+    pub(super) fn take_trust(&mut self, scores: &[(PubkyId, f64)], starters: &mut [Starters]) {
         let scored = (0u32..).zip(&mut self.users).filter(|(_, user)| user.trust != 0.0);
         let mut before: Vec<u32> = scored.map(|(user, body)| (body.trust = 0.0, user).1).collect();
         for (id, trust) in scores.iter().filter(|(_, trust)| *trust != 0.0) {
@@ -75,7 +82,7 @@ impl Index {
         }
         before.retain(|user| self.users[at(*user)].trust == 0.0);
         before.into_iter().for_each(|user| self.drop_user(user));
-        self.fill_starters();
+        self.exchange_starters(starters);
     }
 
     pub(super) fn put_post(&mut self, row: &PostRow) {

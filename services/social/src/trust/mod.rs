@@ -41,6 +41,9 @@ pub enum Error {
     /// None of the seed users is indexed.
     #[error("none of the seed users is indexed")]
     UnknownSeeds,
+    /// The computation was told to end before it was done.
+    #[error("it was broken off")]
+    Stopped,
 }
 
 /// What a computation came to.
@@ -81,15 +84,18 @@ impl FollowGraph {
         &self.targets[start..self.ends[user]]
     }
 
-    /// Computes everybody's trust.
+    /// Computes everybody's trust. `may_go_on` is asked before each round.
     ///
     /// # Errors
-    /// If there are no seeds, or none of them is in the graph.
-    pub fn trust(&self, settings: &Settings) -> Result<Outcome, Error> {
+    /// If there are no seeds, none of them is in the graph, or it may not go on.
+    pub fn trust(&self, settings: &Settings, may_go_on: impl Fn() -> bool) -> Result<Outcome, Error> {
         let origin = self.origin(&settings.seeds)?;
         let mut trust = origin.clone();
         let (mut rounds, mut converged) = (0, false);
         while rounds < settings.max_rounds && !converged {
+            if !may_go_on() {
+                return Err(Error::Stopped);
+            }
             let next = self.round(&trust, &origin, settings.alpha);
             let change: f64 = next.iter().zip(&trust).map(|(new, old)| (new - old).abs()).sum();
             (trust, rounds, converged) = (next, rounds + 1, change < settings.tolerance);

@@ -6,8 +6,9 @@ use nexus_social::{
     dice::Dice,
     index::{Effort, Index, Published},
     query::{
-        Depth, HotTagQuery, KindFilter, LabelledQuery, Order, Page, Position, PostQuery, PostSource, Reach, Relation,
-        ResourceQuery, ResourceSorting, ScoreRange, Sorting, TagWindow, Timeframe, UserQuery, UserSource,
+        Depth, HotTagQuery, KindFilter, LabelledQuery, NamePlace, NameQuery, Order, Page, Position, PostQuery,
+        PostSource, Reach, Relation, ResourceQuery, ResourceSorting, ScoreRange, Sorting, TagWindow, Timeframe,
+        UserQuery, UserSource,
     },
     read::{Read, TaggerScope},
     row::{Edge, FileKey, Label, PostKey, PostKind, UserEdge},
@@ -315,17 +316,34 @@ impl<'a> Quiz<'a> {
     fn searches(&mut self) {
         let (page, labels, label) = (self.page(), self.some_labels(3), self.label());
         let prefix = ["", "a", "A", "ad", "ä", "bo", "i", "zz"][self.dice.below(8)];
-        let muted_by = self.dice.percent(50).then(|| self.user());
-        self.ask((prefix, muted_by), |read| read.users_by_name(prefix, page, muted_by));
+        self.names(prefix, page);
         let key = self.user();
         let start = &key.as_str()[..self.dice.below(4)];
-        self.ask(start, |read| read.users_by_id(start, page));
-        self.ask(&labels, |read| read.users_by_tags(&labels, page));
+        let after = self.dice.percent(50).then(|| self.user());
+        self.ask((start, after), |read| read.users_by_id(start, after.as_ref(), page));
+        let all = self.ask(&labels, |read| read.users_by_tags(&labels, None, Page { skip: 0, limit: 1000 }));
+        let after = self.dice.pick(&all);
+        self.ask((&labels, after), |read| read.users_by_tags(&labels, after, page));
         let prefix = ["", "m", "map", "mapp", "str", "z"][self.dice.below(6)];
         self.ask(prefix, |read| read.labels(prefix, page));
         self.labelled(label);
         let files: Vec<FileKey> = self.history.files();
         files.iter().for_each(|file| drop(self.ask(file, |read| read.file(file))));
+    }
+
+    fn names(&mut self, prefix: &str, page: Page) {
+        let unless_muted_by = self.dice.percent(50).then(|| self.user());
+        let everything = Page { skip: 0, limit: 1000 };
+        let mut query = NameQuery { prefix: prefix.to_owned(), after: None, page: everything, unless_muted_by };
+        let all = self.ask(&query, |read| read.users_by_name(&query));
+        if let Some((place, user)) = self.dice.pick(&all.iter().enumerate().collect::<Vec<_>>()) {
+            let name = self.ask(user, |read| read.user(user)).unwrap().name.to_lowercase();
+            query.after = Some(NamePlace { name, user: **user });
+            assert_eq!(self.ask(&query, |read| read.users_by_name(&query)), all[place + 1..]);
+        }
+        query.after = query.after.map(|after| NamePlace { name: "b".into(), ..after });
+        query.page = page;
+        self.ask(&query, |read| read.users_by_name(&query));
     }
 
     fn labelled(&mut self, label: Label) {

@@ -52,7 +52,7 @@ proptest! {
     fn trust_is_the_fixed_point(pairs in proptest::collection::btree_set((0usize..7, 0usize..7), 0..20), seed in 0usize..7) {
         let (users, follows) = (keys(7), pairs.into_iter().collect::<Vec<_>>());
         let settings = Settings { seeds: vec![users[seed]], tolerance: 1e-12, ..Settings::default() };
-        let outcome = graph(&users, &follows).trust(&settings).unwrap();
+        let outcome = graph(&users, &follows).trust(&settings, || true).unwrap();
         prop_assert!(outcome.converged);
         let scores: HashMap<_, _> = outcome.scores.iter().copied().collect();
         for (user, expected) in users.iter().zip(matrix(7, &follows, seed, 0.35)) {
@@ -66,16 +66,27 @@ proptest! {
 fn without_seeds_there_is_no_trust() {
     let users = keys(3);
     let graph = graph(&users[..2], &[(0, 1)]);
-    assert_eq!(graph.trust(&Settings::default()), Err(Error::NoSeeds));
+    assert_eq!(graph.trust(&Settings::default(), || true), Err(Error::NoSeeds));
     let unknown = Settings { seeds: vec![users[2]], ..Settings::default() };
-    assert_eq!(graph.trust(&unknown), Err(Error::UnknownSeeds));
+    assert_eq!(graph.trust(&unknown, || true), Err(Error::UnknownSeeds));
+}
+
+#[test]
+fn it_ends_between_two_rounds_when_it_may_not_go_on() {
+    let users = keys(2);
+    let graph = graph(&users, &[(0, 1), (1, 0)]);
+    let settings = Settings { seeds: vec![users[0]], tolerance: 0.0, ..Settings::default() };
+    let left = std::cell::Cell::new(3);
+    let may_go_on = || left.replace(left.get() - 1) > 0;
+    assert_eq!(graph.trust(&settings, may_go_on), Err(Error::Stopped));
+    assert_eq!(left.get(), -1, "it asks before each round");
 }
 
 #[test]
 fn rounds_are_bounded() {
     let users = keys(2);
     let settings = Settings { seeds: vec![users[0]], max_rounds: 1, tolerance: 0.0, ..Settings::default() };
-    let outcome = graph(&users, &[(0, 1), (1, 0)]).trust(&settings).unwrap();
+    let outcome = graph(&users, &[(0, 1), (1, 0)]).trust(&settings, || true).unwrap();
     assert_eq!((outcome.rounds, outcome.converged), (1, false));
 }
 

@@ -3,10 +3,11 @@
 
 use super::error::ApiError;
 use axum::{Json, response::AppendHeaders};
-use nexus_pubky::ResourceId;
+use nexus_pubky::{PubkyId, ResourceId};
 use nexus_social::{
-    query::{Page, Position},
-    view::{Ranked, RankedUser},
+    query::{NamePlace, Page, Position},
+    read::Read,
+    view::{Ranked, RankedUser, UserHit},
 };
 
 /// The version that this program writes, and the only one that it reads.
@@ -51,6 +52,62 @@ impl Placed for (ResourceId, i64) {
     fn place(&self) -> Position {
         Position { score: self.1, member: self.0.as_str().into() }
     }
+}
+
+impl Placed for UserHit {
+    fn place(&self) -> Position {
+        Position { score: i64::try_from(self.score).unwrap_or(i64::MAX), member: self.user_id.as_str().into() }
+    }
+}
+
+/// In lists of users by key.
+impl Placed for PubkyId {
+    fn place(&self) -> Position {
+        Position { score: 0, member: self.as_str().into() }
+    }
+}
+
+/// In lists of users by name: the key, and the name behind it.
+impl Placed for NamePlace {
+    fn place(&self) -> Position {
+        Position { score: 0, member: format!("{}{}", self.user, self.name).into() }
+    }
+}
+
+/// A place that can't be one of the list that it is given to.
+const ELSEWHERE: &str = "cursor is not one that this server gave";
+
+fn user_of(place: &Position) -> Result<PubkyId, ApiError> {
+    let key = place.member.get(..PubkyId::LENGTH).and_then(|key| PubkyId::from_stored(key).ok());
+    key.ok_or_else(|| ApiError::invalid(ELSEWHERE))
+}
+
+/// The place as one of a list of users by name.
+pub(super) fn by_name(place: Option<Position>) -> Result<Option<NamePlace>, ApiError> {
+    let named =
+        |place: Position| Ok(NamePlace { user: user_of(&place)?, name: place.member[PubkyId::LENGTH..].to_owned() });
+    place.map(named).transpose()
+}
+
+/// The place as one of a list of users by key.
+pub(super) fn by_key(place: Option<Position>) -> Result<Option<PubkyId>, ApiError> {
+    place.map(|place| user_of(&place)).transpose()
+}
+
+/// The place as one of a list of users by their taggers.
+pub(super) fn by_hits(place: Option<Position>) -> Result<Option<UserHit>, ApiError> {
+    let hit = |place: Position| {
+        let score = usize::try_from(place.score).map_err(|_| ApiError::invalid(ELSEWHERE))?;
+        Ok(UserHit { user_id: user_of(&place)?, score })
+    };
+    place.map(hit).transpose()
+}
+
+/// Where a list of users by name goes on, after a full page of them.
+pub(super) fn next_name(index: &dyn Read, users: &[PubkyId], page: Page) -> Option<String> {
+    let last = users.last().filter(|_| users.len() == page.limit)?;
+    let name = index.user(last)?.name.to_lowercase();
+    Some(encode(&NamePlace { name, user: *last }.place()))
 }
 
 /// Where a list goes on after a full page.

@@ -2,7 +2,7 @@
 
 use super::{
     Routes,
-    cursor::{Continued, continued, next},
+    cursor::{self, Continued, continued, next},
     error::Answer,
     extract::{At, Part, Query},
     openapi::{Failures, Invalid},
@@ -15,7 +15,7 @@ use crate::shared::Shared;
 use axum::{Json, extract::State};
 use nexus_pubky::PubkyId;
 use nexus_social::{
-    query::{LabelledQuery, Page},
+    query::{LabelledQuery, NameQuery, Page},
     row::{Label, PostKey},
     search::{ContentHit, ContentQuery},
     view::{PostKindName, Ranked, UserHit},
@@ -44,18 +44,26 @@ struct NamePath {
     prefix: UsernamePrefix,
 }
 
-/// Search user id by username prefix
+/// Search user id by username prefix. A page goes on with `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/search/users/by_name/{prefix}", tag = "Search", operation_id = "search_users_by_name_handler",
-    params(NamePath, Paged<50, 200>),
+    params(NamePath, After, Paged<50, 200>),
     responses((status = 200, description = "Search results", body = Vec<String>), Invalid, Failures)
 )]
 async fn users_by_name(
     State(social): State<Arc<Shared>>,
     At(at): At<NamePath>,
+    Part(after): Part<After>,
     Part(page): Part<Paged<50, 200>>,
-) -> Answer<Vec<PubkyId>> {
-    Ok(Json(social.ask(|index| index.users_by_name(&at.prefix.0, page.into(), None))))
+) -> Continued<PubkyId> {
+    let (after, page) = (cursor::by_name(after.into())?, page.into());
+    let query = NameQuery { prefix: at.prefix.0, after, page, unless_muted_by: None };
+    let (users, next) = social.ask(|index| {
+        let users = index.users_by_name(&query);
+        let next = cursor::next_name(index, &users, page);
+        (users, next)
+    });
+    continued(users, next)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -65,18 +73,22 @@ struct IdPath {
     prefix: UserIdPrefix,
 }
 
-/// Search user IDs by ID prefix
+/// Search user IDs by ID prefix. A page goes on with `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/search/users/by_id/{prefix}", tag = "Search", operation_id = "search_users_by_id_handler",
-    params(IdPath, Paged<50, 200>),
+    params(IdPath, After, Paged<50, 200>),
     responses((status = 200, description = "Search results", body = Vec<String>), Invalid, Failures)
 )]
 async fn users_by_id(
     State(social): State<Arc<Shared>>,
     At(at): At<IdPath>,
+    Part(after): Part<After>,
     Part(page): Part<Paged<50, 200>>,
-) -> Answer<Vec<PubkyId>> {
-    Ok(Json(social.ask(|index| index.users_by_id(&at.prefix.0, page.into()))))
+) -> Continued<PubkyId> {
+    let (after, page) = (cursor::by_key(after.into())?, page.into());
+    let users = social.ask(|index| index.users_by_id(&at.prefix.0, after.as_ref(), page));
+    let next = next(&users, page);
+    continued(users, next)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -86,10 +98,11 @@ struct LabelsQuery {
     tags: Labels,
 }
 
-/// Search users by profile tags, scored by how many taggers applied the searched labels
+/// Search users by profile tags, scored by how many taggers applied the searched labels. A page goes on with
+/// `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/search/users/by_tags", tag = "Search", operation_id = "search_users_by_tags_handler",
-    params(LabelsQuery, Paged<20, 200>),
+    params(LabelsQuery, After, Paged<20, 200>),
     responses(
         (status = 200, description = "Search results ordered by tagger count", body = Vec<UserHit>), Invalid, Failures
     )
@@ -97,9 +110,13 @@ struct LabelsQuery {
 async fn users_by_tags(
     State(social): State<Arc<Shared>>,
     Query(query): Query<LabelsQuery>,
+    Part(after): Part<After>,
     Part(page): Part<Paged<20, 200>>,
-) -> Answer<Vec<UserHit>> {
-    Ok(Json(social.ask(|index| index.users_by_tags(&query.tags.0, page.into()))))
+) -> Continued<UserHit> {
+    let (after, page) = (cursor::by_hits(after.into())?, page.into());
+    let hits = social.ask(|index| index.users_by_tags(&query.tags.0, after.as_ref(), page));
+    let next = next(&hits, page);
+    continued(hits, next)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -15,7 +15,7 @@ use crate::shared::Shared;
 use axum::{Json, extract::State};
 use nexus_pubky::PubkyId;
 use nexus_social::{
-    query::{Depth, UserQuery},
+    query::{Depth, NameQuery, UserQuery},
     read::Read,
     view::{RankedUser, UserView},
 };
@@ -114,21 +114,28 @@ struct UsernameQuery {
     exclude_muted: ExcludeMuted,
 }
 
-/// Stream of user from username search result
+/// Stream of user from username search result. A page goes on with `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/stream/users/username", tag = "Stream", operation_id = "stream_username_search_handler",
-    params(UsernameQuery, Viewer, Paged<20, 20>),
+    params(UsernameQuery, Viewer, After, Paged<20, 20>),
     responses((status = 200, description = "Username search stream", body = Vec<UserView>), Invalid, Failures)
 )]
 async fn by_username(
     State(social): State<Arc<Shared>>,
     Query(query): Query<UsernameQuery>,
     Query(viewer): Query<Viewer>,
+    Part(after): Part<After>,
     Part(page): Part<Paged<20, 20>>,
-) -> Answer<Vec<UserView>> {
-    let muted_by = query.exclude_muted.by(viewer.viewer_id)?;
-    let (viewer, prefix) = (viewer.viewer_id.as_ref(), &query.username.0);
-    Ok(Json(social.ask(|index| views(index, &index.users_by_name(prefix, page.into(), muted_by), viewer, None))))
+) -> Continued<UserView> {
+    let (after, page) = (cursor::by_name(after.into())?, page.into());
+    let (prefix, unless_muted_by) = (query.username.0, query.exclude_muted.by(viewer.viewer_id)?);
+    let query = NameQuery { prefix, after, page, unless_muted_by };
+    let (rows, next) = social.ask(|index| {
+        let users = index.users_by_name(&query);
+        let next = cursor::next_name(index, &users, page);
+        (views(index, &users, viewer.viewer_id.as_ref(), None), next)
+    });
+    continued(rows, next)
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -5,8 +5,8 @@ use nexus_model::Timestamp;
 use nexus_pubky::{PubkyId, ResourceId};
 use nexus_social::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow, Timeframe,
-        UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow,
+        Timeframe, UserQuery,
     },
     read::{Read, TaggerScope},
     row::{Edge, FileKey, Label, PostKey, Target},
@@ -191,16 +191,18 @@ impl Read for Model {
         Some(ResourceView { details: self.resource(id)?, tags, taggers_count })
     }
 
-    fn users_by_name(&self, prefix: &str, page: Page, muted_by: Option<PubkyId>) -> Vec<PubkyId> {
-        paged(self.named(prefix).into_iter().filter(|id| !self.mutes_as(muted_by, id)), page)
+    fn users_by_name(&self, query: &NameQuery) -> Vec<PubkyId> {
+        self.named_users(query)
     }
 
-    fn users_by_id(&self, prefix: &str, page: Page) -> Vec<PubkyId> {
-        paged(self.keyed(prefix), page)
+    fn users_by_id(&self, prefix: &str, after: Option<&PubkyId>, page: Page) -> Vec<PubkyId> {
+        paged(self.keyed(prefix).into_iter().filter(|id| after.is_none_or(|after| id > after)), page)
     }
 
-    fn users_by_tags(&self, labels: &[Label], page: Page) -> Vec<UserHit> {
-        paged(self.tagged_with(labels), page)
+    fn users_by_tags(&self, labels: &[Label], after: Option<&UserHit>, page: Page) -> Vec<UserHit> {
+        let is_after =
+            |hit: &UserHit| after.is_none_or(|after| (hit.score, hit.user_id) < (after.score, after.user_id));
+        paged(self.tagged_with(labels).into_iter().filter(is_after), page)
     }
 
     fn posts_by_tag(&self, query: &LabelledQuery) -> Vec<Ranked> {

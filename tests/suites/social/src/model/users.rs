@@ -5,7 +5,7 @@ use nexus_model::Timestamp;
 use nexus_pubky::PubkyId;
 use nexus_social::{
     dice::Dice,
-    query::{Depth, Order, Page, Reach, Timeframe, UserQuery, UserSource},
+    query::{Depth, NamePlace, NameQuery, Order, Page, Reach, Timeframe, UserQuery, UserSource},
     row::{Label, PostKey, PostKind, PostRow, Target, UserState},
     score,
     view::{RankedUser, UserCounts, UserHit},
@@ -195,11 +195,14 @@ impl Model {
         paged(seen.filter(after).map(|(score, user)| RankedUser { user, score }), query.page)
     }
 
-    pub(super) fn named(&self, prefix: &str) -> Vec<PubkyId> {
-        let prefix = prefix.to_lowercase();
+    pub(super) fn named_users(&self, query: &NameQuery) -> Vec<PubkyId> {
+        let prefix = query.prefix.to_lowercase();
         let active = self.users.values().filter(|row| row.state == UserState::Active);
-        let names = sorted(active.map(|row| (row.profile.name.to_lowercase(), row.id)));
-        names.into_iter().filter(|(name, _)| name.starts_with(&prefix)).map(|(_, id)| id).collect()
+        let places = active.map(|row| NamePlace { name: row.profile.name.to_lowercase(), user: row.id });
+        let named = sorted(places.filter(|place| place.name.starts_with(&prefix)));
+        let after = named.into_iter().filter(|place| query.after.as_ref().is_none_or(|after| place > after));
+        let seen = after.map(|place| place.user).filter(|id| !self.mutes_as(query.unless_muted_by, id));
+        paged(seen, query.page)
     }
 
     pub(super) fn keyed(&self, prefix: &str) -> Vec<PubkyId> {

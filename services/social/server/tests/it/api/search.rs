@@ -20,6 +20,57 @@ async fn users_are_found_by_name_and_key() {
     app.refuses("/v0/search/users/by_id/ab", 400, id).await;
 }
 
+/// Nine users of three names; everybody is called wise by everybody before.
+fn namesakes() -> World {
+    let world = (0..9).fold(World::default(), |world, n| world.user(n, ["Ann", "ann", "Änne"][n % 3]));
+    let pairs = (0..9).flat_map(|tagged| (0..tagged / 2).map(move |tagger| (tagger, tagged)));
+    pairs.fold(world, |world, (tagger, tagged)| world.tag(tagger, Target::User(user(tagged)), "wise"))
+}
+
+#[tokio::test]
+async fn users_of_one_name_or_score_are_paged_without_repeats() {
+    let app = namesakes().start();
+    let start = &user(0).to_string()[..3];
+    let by_key = format!("/v0/search/users/by_id/{start}?");
+    for (path, count) in [
+        ("/v0/search/users/by_name/an?", 6),
+        ("/v0/search/users/by_name/%C3%84?", 3),
+        ("/v0/stream/users/username?username=ann&", 6),
+        ("/v0/search/users/by_tags?tags=wise&", 7),
+        ("/v0/search/users/by_tags?tags=wise,other&", 7),
+        (&*by_key, app.json(&by_key).await.as_array().unwrap().len()),
+    ] {
+        let all = app.json(path).await;
+        assert_eq!(all.as_array().unwrap().len(), count, "{path}");
+        for limit in [1, 2, 4] {
+            assert_eq!(app.pages(&format!("{path}limit={limit}")).await, all, "{path} by {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_place_in_another_list_is_refused() {
+    let app = namesakes().start();
+    let reply = app.get("/v0/search/posts/by_tag/wise?limit=1&cursor=01").await;
+    assert_eq!(reply.status, 400);
+    let other = app.get("/v0/search/users/by_tags?tags=wise&limit=1").await;
+    let hit = other.headers["x-next-cursor"].to_str().unwrap().to_owned();
+    // The place of a hit names a user too, and so does one by key; a label's place doesn't.
+    assert_eq!(
+        app.get(&format!("/v0/search/users/by_id/{}?cursor={hit}", &user(0).to_string()[..3])).await.status,
+        200
+    );
+    let nobody = format!("01{}{}", "0".repeat(16), hex("maps"));
+    for path in ["by_name/an?", "by_id/opy?", "by_tags?tags=wise&"] {
+        let error = "Invalid input: cursor is not one that this server gave";
+        app.refuses(&format!("/v0/search/users/{path}cursor={nobody}"), 400, error).await;
+    }
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[tokio::test]
 async fn users_are_found_by_profile_tags() {
     let app = town().start();
