@@ -183,12 +183,19 @@ pub(crate) enum Migration {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Jobs {
-    /// Names the jobs and when they run.
-    List,
-    /// Runs a job now.
+    /// Names the jobs and when they run, and their last runs if a Nexus runs that can be asked.
+    List {
+        /// Where that is, if it isn't the one on this data directory.
+        #[arg(long, value_name = "URL")]
+        at: Option<String>,
+    },
+    /// Runs a job now. A Nexus that runs takes it, if both know a `server.admin_token`.
     Run {
         /// Its name.
         name: String,
+        /// Where that Nexus is, if it isn't the one on this data directory.
+        #[arg(long, value_name = "URL")]
+        at: Option<String>,
     },
 }
 

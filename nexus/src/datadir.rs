@@ -7,13 +7,14 @@ use std::{
     path::Path,
 };
 
-/// The file whose lock says that the directory is in use. It holds the process id of the user.
+/// The file whose lock says that the directory is in use. It holds the process id of the user, and where that is
+/// asked, if it is.
 const LOCK: &str = "nexus.lock";
 
 /// A data directory that belongs to this process until it is dropped.
 #[derive(Debug)]
 pub(crate) struct DataDir {
-    _lock: File,
+    lock: File,
 }
 
 impl DataDir {
@@ -27,6 +28,27 @@ impl DataDir {
         };
         std::fs::create_dir_all(path).map_err(|error| cannot("can't make the data directory", error))?;
         Self::lock(path, &path.join(LOCK))
+    }
+
+    /// Writes down where the process is asked that has the directory.
+    ///
+    /// # Errors
+    /// If that can't be written.
+    pub(crate) fn tell(&mut self, url: &str) -> Outcome {
+        writeln!(self.lock, "{url}")?;
+        Ok(())
+    }
+
+    /// Where the process is asked that has the directory, if it has said so.
+    pub(crate) fn address(path: &Path) -> Option<String> {
+        let text = std::fs::read_to_string(path.join(LOCK)).ok()?;
+        text.lines().nth(1).map(str::to_owned)
+    }
+
+    /// True if a process has the directory.
+    pub(crate) fn is_taken(path: &Path) -> bool {
+        let lock = File::open(path.join(LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     /// Takes a database for this process, and nothing else in its directory.
@@ -53,7 +75,7 @@ impl DataDir {
             Err(TryLockError::Error(error)) => return Err(cannot("can't lock the data directory", error)),
         }
         sign(&mut lock)?;
-        Ok(Self { _lock: lock })
+        Ok(Self { lock })
     }
 }
 
@@ -67,8 +89,8 @@ fn sign(lock: &mut File) -> Outcome {
 
 fn in_use(path: &Path, mut lock: File) -> Failure {
     let mut owner = String::new();
-    let known = lock.read_to_string(&mut owner).is_ok() && !owner.trim().is_empty();
-    let owner = if known { format!("process {}", owner.trim()) } else { "another process".to_owned() };
+    let process = lock.read_to_string(&mut owner).ok().and_then(|_| owner.lines().next());
+    let owner = process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"));
     let message =
         format!("{owner} uses the data directory {}: stop it, or choose another with --data-dir", path.display());
     Failure::new(Exit::Locked, message)
@@ -87,6 +109,20 @@ mod tests {
         assert_eq!(refused.exit_code(), std::process::ExitCode::from(3));
         assert!(refused.to_string().contains(&format!("process {}", std::process::id())), "{refused}");
         drop(first);
+        assert!(!DataDir::is_taken(&path));
         DataDir::take(&path).expect("free again");
+    }
+
+    #[test]
+    fn who_has_it_says_where_it_is_asked() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut taken = DataDir::take(directory.path()).expect("free");
+        assert_eq!((DataDir::is_taken(directory.path()), DataDir::address(directory.path())), (true, None));
+        taken.tell("http://127.0.0.1:1").expect("written");
+        assert_eq!(DataDir::address(directory.path()).as_deref(), Some("http://127.0.0.1:1"));
+        drop(taken);
+        let again = DataDir::take(directory.path()).expect("free again");
+        assert_eq!(DataDir::address(directory.path()), None, "what the last one said is gone");
+        drop(again);
     }
 }

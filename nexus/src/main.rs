@@ -12,6 +12,7 @@ mod progress;
 mod relay;
 mod reload;
 mod run;
+mod running;
 mod schedule;
 mod settings;
 mod social;

@@ -3,7 +3,7 @@
 use crate::{
     cli::{Command, Invocation},
     failure::Outcome,
-    jobs::TrustJob,
+    jobs::Times,
     progress::Counter,
     relay,
     reload::Reload,
@@ -50,7 +50,7 @@ pub(crate) fn run(settings: Settings, invocation: Invocation) -> Outcome {
 async fn serve(held: Settings, invocation: Invocation) -> Outcome {
     let settings = &held;
     raise_descriptor_limit();
-    let _data = settings.take_data()?;
+    let mut data = settings.take_data()?;
     let telemetry = Telemetry::install(&settings.telemetry_options())?;
     let (tasks, clock, readiness) = (Tasks::new(), Clock::system(), Readiness::default());
     let social = match settings.services.contains(&Name::Social) {
@@ -74,6 +74,11 @@ async fn serve(held: Settings, invocation: Invocation) -> Outcome {
     let listeners = listeners(settings, mounts.collect(), &site).await?;
     let metrics = metrics_listener(settings, &telemetry, &site).await?;
     let reloads = Reload::on_hangup()?;
+    if served.is_some()
+        && let Some(url) = social_url(&listeners)
+    {
+        data.tell(&url)?;
+    }
     announce(settings, &listeners, metrics.as_ref());
     let signals = tokio::spawn(stop_on_signal(tasks.clone(), settings.server.grace.duration()));
     if let Some(social) = social {
@@ -110,6 +115,8 @@ impl Social {
         let token = settings.server.admin_token.as_ref().map(nexus_config::Secret::expose);
         let parts = Parts {
             config: settings.social.clone(),
+            schedule: settings.jobs.trust_recompute.clone(),
+            trust: settings.trust_job(),
             store: Arc::clone(&store) as _,
             text: Arc::new(text),
             files: settings.files(),
@@ -129,8 +136,8 @@ impl Social {
     fn run(self, settings: &Settings, tasks: &Tasks, clock: &Clock) {
         let (store, pause) = (self.store, settings.social.scrub.duration());
         tasks.spawn("social-scrub", move |stop| scrub(store, pause, stop));
-        if let Some(job) = TrustJob::scheduled(settings, self.service.operator(), clock.clone()) {
-            tasks.spawn("jobs", |stop| job.run(stop));
+        if let Some(times) = Times::of(settings, self.service.desk(), clock.clone()) {
+            tasks.spawn("jobs", |stop| times.keep(stop));
         }
         self.service.run(tasks);
     }
@@ -182,29 +189,40 @@ pub(crate) struct Mount {
     router: Router,
     paths: Vec<Paths>,
     keyed: Option<Keyed>,
+    /// How long a client may take nothing of an answer, if that is bounded.
+    stall: Option<Duration>,
 }
 
 impl Mount {
     pub(crate) fn new(service: Name, (router, paths): (Router, &[Paths])) -> Self {
-        Self { service, router, paths: paths.to_vec(), keyed: None }
+        Self { service, router, paths: paths.to_vec(), keyed: None, stall: None }
     }
 
     fn social(social: &Service) -> Self {
-        Self { keyed: social.keyed().cloned(), ..Self::new(Name::Social, social.router()) }
+        let stall = Some(social.stall());
+        Self { keyed: social.keyed().cloned(), stall, ..Self::new(Name::Social, social.router()) }
+    }
+
+    fn on(&self, site: Site) -> Site {
+        let Self { service, router, paths, stall, .. } = self;
+        match stall {
+            None => site.mount(service.as_str(), paths, router.clone()),
+            Some(stall) => site.mount_impatient(service.as_str(), paths, router.clone(), *stall),
+        }
     }
 }
 
 /// The shared port, those of services that have one of their own, and those that prove a key.
 async fn listeners(settings: &Settings, mounts: Vec<Mount>, site: &Site) -> Outcome<Vec<Listener>> {
     let (mut shared, mut listeners) = (site.clone(), Vec::new());
-    for Mount { service, router, paths, keyed } in mounts {
-        let mounted = site.clone().mount(service.as_str(), &paths, router.clone());
-        match settings.bind_of(service) {
-            None => shared = shared.mount(service.as_str(), &paths, router),
-            Some(bind) => listeners.push(Listener::plain(settings, bind, mounted.clone()).await?),
+    for mount in mounts {
+        match settings.bind_of(mount.service) {
+            None => shared = mount.on(shared),
+            Some(bind) => listeners.push(Listener::plain(settings, bind, mount.on(site.clone())).await?),
         }
-        if let Some(keyed) = keyed {
-            listeners.push(Listener::keyed(settings, keyed, mounted).await?);
+        let alone = mount.on(site.clone());
+        if let Some(keyed) = mount.keyed {
+            listeners.push(Listener::keyed(settings, keyed, alone).await?);
         }
     }
     if let Some(bind) = settings.shared_bind() {
@@ -223,6 +241,13 @@ async fn metrics_listener(settings: &Settings, telemetry: &Telemetry, site: &Sit
 
 async fn listen(settings: &Settings, bind: Bind) -> Outcome<Server> {
     Ok(Server::bind(bind.address(), settings.connection_limits(), settings.tls_files()).await?)
+}
+
+/// Where this machine reaches the social service.
+fn social_url(listeners: &[Listener]) -> Option<String> {
+    let plain = listeners.iter().filter(|listener| listener.keyed.is_none());
+    let mut serving = plain.filter(|listener| listener.site.serves("/admin/social"));
+    serving.next().map(|listener| listener.server.local_url())
 }
 
 /// Says where it is reached and what it follows.

@@ -7,7 +7,8 @@ mod expiry;
 use crate::{
     api::{self, Assembly, Swagger},
     blobs::Blobs,
-    config::Social,
+    config::{Job, Social},
+    jobs::{Desk, Requests, TrustJob, Worker},
     journal::StoreJournal,
     keyed::Keyed,
     live,
@@ -31,12 +32,16 @@ use nexus_social::{
     store::{self, Store},
     writer::{Committed, Writer},
 };
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 /// What the service stands on.
 pub struct Parts {
     /// Its settings.
     pub config: Social,
+    /// When jobs run, and how long they may take.
+    pub schedule: Job,
+    /// How trust is computed.
+    pub trust: TrustJob,
     /// Where its truth is kept.
     pub store: Arc<dyn Store>,
     /// Words of posts.
@@ -88,16 +93,9 @@ pub struct Service {
     expiry: Expiry,
     blobs: Arc<Blobs>,
     keyed: Option<Keyed>,
-    operator: Operator,
-}
-
-/// What jobs work with. It keeps the writer alive: whoever has one lets go of it at a stop.
-#[derive(Clone)]
-pub struct Operator {
-    /// What is served.
-    pub index: Arc<Published>,
-    /// Who handles what jobs find out.
-    pub writer: WriterHandle,
+    index: Arc<Published>,
+    worker: Worker,
+    stall: Duration,
 }
 
 impl Service {
@@ -119,21 +117,15 @@ impl Service {
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal::new(Arc::clone(&parts.store), head));
         let limits = parts.config.live.limits();
         let tail = Tail::open(Arc::clone(&journal), Arc::new(live::Social), limits).await?;
-        let router = parts.router(&index, &blobs, &tail, sources.ingestor())?;
+        let deadline = parts.trust.deadline;
+        let (desk, requests) = Desk::open(parts.schedule.cron.clone(), deadline, parts.clock.clone());
+        let router = parts.router(&index, &blobs, &tail, (sources.ingestor(), desk.clone()))?;
+        let worker = parts.worker(desk, requests, &index, writer);
         let (store, keep) = (Arc::clone(&parts.store), parts.config.keep_changes.get());
         let expiry = Expiry { store, clock: parts.clock, keep };
         let text = TextReader::new(parts.text, parts.store, journal, parts.config.search.pace());
-        Ok(Self {
-            router,
-            sources,
-            writer: thread,
-            tail,
-            text,
-            expiry,
-            blobs,
-            keyed,
-            operator: Operator { index, writer },
-        })
+        let stall = parts.config.api.stall.duration();
+        Ok(Self { router, sources, writer: thread, tail, text, expiry, blobs, keyed, index, worker, stall })
     }
 
     /// What is served, at [`PATHS`](api::PATHS).
@@ -141,21 +133,27 @@ impl Service {
         (self.router.clone(), api::PATHS)
     }
 
+    /// How long a client may take nothing of an answer.
+    pub const fn stall(&self) -> Duration {
+        self.stall
+    }
+
     /// The key by which the API is reached as well, if it is to be.
     pub const fn keyed(&self) -> Option<&Keyed> {
         self.keyed.as_ref()
     }
 
-    /// What jobs work with.
-    pub fn operator(&self) -> Operator {
-        self.operator.clone()
+    /// Where jobs are asked for.
+    pub fn desk(&self) -> Desk {
+        self.worker.desk.clone()
     }
 
     /// Starts everything. At a stop the sources end first; the writer ends once nobody can hand it anything any
     /// more, which includes the routes that were given out.
     pub fn run(self, tasks: &Tasks) {
-        let Self { sources, writer, tail, text, expiry, blobs, operator, .. } = self;
-        let files: Arc<dyn statics::Catalogue> = operator.index;
+        let Self { sources, writer, tail, text, expiry, blobs, index, worker, .. } = self;
+        let files: Arc<dyn statics::Catalogue> = index;
+        tasks.spawn("social-jobs", |stop| worker.run(stop));
         tasks.spawn("social-writer", |_| writer.ended());
         tasks.spawn("social-live", |stop| tail.run(stop));
         tasks.spawn("social-text", |stop| text.run(stop));
@@ -230,12 +228,17 @@ impl Parts {
         }
     }
 
+    fn worker(&self, desk: Desk, requests: Requests, index: &Arc<Published>, writer: WriterHandle) -> Worker {
+        let (job, index) = (Arc::new(self.trust.clone()), Arc::clone(index));
+        Worker { desk, requests, job, index, writer, clock: self.clock.clone() }
+    }
+
     fn router(
         &self,
         index: &Arc<Published>,
         blobs: &Arc<Blobs>,
         tail: &Tail,
-        ingestor: Ingestor,
+        (ingestor, jobs): (Ingestor, Desk),
     ) -> Result<Router, BuildError> {
         let moderated = self.config.moderated_tags.iter().map(|label| Label::from_valid(&label.to_lowercase()));
         let shared = Shared {
@@ -243,6 +246,7 @@ impl Parts {
             store: Arc::clone(&self.store),
             text: Arc::clone(&self.text),
             ingest: Arc::new(ingestor),
+            jobs,
             clock: self.clock.clone(),
             moderated: moderated.collect(),
             files: self.files.clone(),

@@ -1,7 +1,10 @@
 //! What every handler needs: the index, the store, the full text, ingestion on demand and the clock. Each is a
 //! port, so that tests put the slow model and the memory store behind the same routes.
 
-use crate::source::{Ingested, Ingestor};
+use crate::{
+    jobs::Desk,
+    source::{Ingested, Ingestor},
+};
 use nexus_pubky::PubkyId;
 use nexus_runtime::Clock;
 use nexus_social::{
@@ -96,6 +99,8 @@ pub struct Shared {
     pub text: Arc<dyn FullText>,
     /// Ingestion on demand.
     pub ingest: Arc<dyn Ingest>,
+    /// Jobs on demand.
+    pub jobs: Desk,
     /// The time.
     pub clock: Clock,
     /// Labels by which a moderator removes things: no interests of a newcomer.

@@ -67,8 +67,8 @@ impl WriterParts {
                 self.followups.tell(!freed.is_empty(), ingest);
             }
             Verdict::Waits { ingest, .. } => self.followups.tell(false, ingest),
-            Verdict::Refused(reason) => measure::rejected(reason),
-            Verdict::Buried => measure::rejected("buried"),
+            Verdict::Refused(reason) => measure::refused(reason),
+            Verdict::Buried => measure::refused("buried"),
             Verdict::Unchanged => {}
         }
     }

@@ -32,7 +32,7 @@ pub(super) fn routes() -> Routes {
 /// What the guard answers.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes answers that the guard gives")]
-enum Guarded {
+pub(super) enum Guarded {
     /// The operator's token is missing or wrong
     #[response(status = 401)]
     WrongToken,

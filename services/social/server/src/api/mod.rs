@@ -9,6 +9,7 @@ mod events;
 pub(crate) mod extract;
 mod files;
 mod info;
+mod jobs;
 mod openapi;
 mod params;
 mod post;
@@ -105,8 +106,14 @@ fn expensive() -> Routes {
         .merge(stream_users::expensive_routes())
 }
 
+/// Routes of the operator.
+fn administration() -> Routes {
+    Routes::new().merge(admin::routes()).merge(jobs::routes())
+}
+
 /// The whole API, ready to be mounted at [`PATHS`].
 pub fn router(parts: Assembly) -> Router {
+    stream_posts::count_from_now_on();
     let Assembly { shared, layers, limiter, admin, live, statics, swagger } = parts;
     let limited = |class| from_fn_with_state((limiter.clone(), class), rate_limit);
     // A layer costs every request something: where nobody is limited there is none.
@@ -119,7 +126,7 @@ pub fn router(parts: Assembly) -> Router {
         ),
     };
     let answers = answers.layer(from_fn(conditional)).with_state(shared.clone());
-    let administration = admin::routes().layer(from_fn_with_state(admin, guard_admin)).with_state(shared);
+    let administration = administration().layer(from_fn_with_state(admin, guard_admin)).with_state(shared);
     let (v0, document) = answers.merge(administration).split_for_parts();
     let mut router = v0.merge(live).merge(statics);
     if swagger == Swagger::Shown {
@@ -130,5 +137,5 @@ pub fn router(parts: Assembly) -> Router {
 
 /// The documents, without a server: for tests and for the copy in `docs`.
 pub fn documents() -> Documents {
-    Documents::describe(cheap().merge(expensive()).merge(admin::routes()).into_openapi())
+    Documents::describe(cheap().merge(expensive()).merge(administration()).into_openapi())
 }

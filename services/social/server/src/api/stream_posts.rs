@@ -1,5 +1,6 @@
 //! Streams of posts.
 
+mod meter;
 mod query;
 
 use self::query::{StreamQuery, Window};
@@ -20,6 +21,11 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
+
+/// Counts from 0 on what Pubky Nexus counts.
+pub(super) fn count_from_now_on() {
+    meter::begin();
+}
 
 pub(super) fn routes() -> Routes {
     Routes::new().routes(routes!(posts)).routes(routes!(keys))
@@ -58,7 +64,7 @@ async fn posts(
 ) -> Continued<ShownPost> {
     let query = query.question(show.viewer_id, window)?;
     let (rows, next) = social.ask(|index| {
-        let page = index.posts(&query);
+        let page = meter::counted(&query, |query| index.posts(query));
         (show.posts(index, page.iter().map(|entry| &entry.post)), next(&page, query.page))
     });
     continued(rows, next)
@@ -90,7 +96,7 @@ async fn keys(
     window: Window,
 ) -> Answer<PostKeyStream> {
     let query = query.question(viewer.viewer_id, window)?;
-    let page = social.ask(|index| index.posts(&query));
+    let page = meter::counted(&query, |query| social.ask(|index| index.posts(query)));
     let scored = !matches!(query.source, PostSource::Collection(_));
     Ok(Json(PostKeyStream {
         post_keys: page.iter().map(|entry| entry.post.to_string()).collect(),

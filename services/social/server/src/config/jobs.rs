@@ -1,7 +1,7 @@
 //! Settings of the jobs.
 
 use super::Key;
-use nexus_config::{Bounded, Share, section};
+use nexus_config::{Bounded, Share, Span, section};
 use std::path::PathBuf;
 
 section! {
@@ -17,6 +17,8 @@ section! {
     pub struct Job {
         /// Seconds, minutes, hours, day of month, month, day of week, in UTC. Without it: only on demand.
         pub cron: Option<String> = None,
+        /// How long a run may take; then it is broken off. One that is due while another still runs is skipped.
+        pub deadline: Span<1_000, 604_800_000> = Span::of(3_600_000),
     }
 }
 

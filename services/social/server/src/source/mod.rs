@@ -145,6 +145,7 @@ impl Sources {
     /// If a URL is none, or the store fails.
     pub fn build(parts: SourceParts) -> Result<Self, BuildError> {
         let SourceParts { watcher, store, writer, blobs, directory, clock, followups, readiness } = parts;
+        measure::begin();
         let neighbourhood = neighbourhood(&watcher, Arc::clone(&directory))?;
         neighbourhood.load(&*store)?;
         let behind = |at: &Arc<Homeserver>| readiness.register(format!("social: {}", at.name));

@@ -180,9 +180,13 @@ impl Resolver {
         let next = users.last().copied().filter(|_| users.len() == ROUND);
         let mut outcomes =
             stream::iter(users).map(|user| async move { self.one(&user).await }).buffer_unordered(AT_ONCE);
+        let mut failures = 0;
         while let Some(outcome) = outcomes.next().await {
-            measure::resolved(outcome?);
+            let outcome = outcome?;
+            failures += usize::from(outcome == "failed");
+            measure::resolved(outcome);
         }
+        measure::resolver_round(failures);
         Ok(next)
     }
 

@@ -34,6 +34,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+/// What is said of a log that went backwards.
+const OUT_OF_ORDER: &str = "cursor_out_of_order";
+
 /// A stream that is silent for this long has told all of its history.
 const HISTORY_ENDS: Duration = Duration::from_millis(300);
 
@@ -125,6 +128,7 @@ impl UserLogs {
                 known.users.send_if_modified(|now| std::mem::replace(now, users.clone()) != users);
                 continue;
             }
+            measure::followed(&at.name);
             let (users, told) = watch::channel(users);
             let stop = stop.child_token();
             followed.insert(Arc::clone(&at.name), Followed { users, stop: stop.clone() });
@@ -217,6 +221,9 @@ impl OneHomeserver {
     }
 
     fn wait_after(&self, halt: &Halt, pause: Duration) -> Duration {
+        if let Halt::Log(OUT_OF_ORDER) = halt {
+            measure::out_of_order(&self.streams.at.name);
+        }
         measure::rejected(match halt {
             Halt::Unreachable(error) => error.reason(),
             Halt::Log(reason) => reason,
@@ -412,7 +419,7 @@ impl Telling<'_> {
         let owner = owner.and_then(|key| PubkyId::from_stored(key).ok()).ok_or(Halt::Log("wrong_owner"))?;
         let cursor = self.cursors.get_mut(&owner).ok_or(Halt::Log("wrong_owner"))?;
         if event.cursor <= *cursor {
-            return Err(Halt::Log("cursor_out_of_order"));
+            return Err(Halt::Log(OUT_OF_ORDER));
         }
         *cursor = event.cursor;
         Ok(owner)

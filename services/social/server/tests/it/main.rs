@@ -6,6 +6,7 @@ mod api;
 mod external;
 mod files;
 mod hostile;
+mod jobs;
 mod keyed;
 mod live;
 mod shelf;

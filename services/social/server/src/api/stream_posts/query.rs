@@ -5,7 +5,7 @@ use super::{
         extract::Part,
         params::{ExcludeMuted, Kind, Kinds, Labels, PostId, PostSourceName, Sorted, Which, steps_within},
     },
-    After, ApiError, Paged, PubkyIdText, Range,
+    After, ApiError, Paged, PubkyIdText, Range, meter,
 };
 use axum::{extract::FromRequestParts, http::request::Parts};
 use nexus_pubky::PubkyId;
@@ -76,7 +76,7 @@ impl StreamQuery {
     /// The question, or why there is none.
     pub(super) fn question(self, viewer: Option<PubkyId>, window: Window) -> Result<PostQuery, ApiError> {
         self.refuse_for_collection(&window.range)?;
-        let source = self.source()?;
+        let source = self.source().inspect_err(|_| self.count_refusal())?;
         let kinds = self.kinds()?;
         Ok(PostQuery {
             source,
@@ -89,6 +89,12 @@ impl StreamQuery {
             page: window.page,
             unless_muted_by: self.exclude_muted.by(viewer)?,
         })
+    }
+
+    fn count_refusal(&self) {
+        if matches!(self.source, PostSourceName::Wot | PostSourceName::WotDomain) {
+            meter::refused();
+        }
     }
 
     fn source(&self) -> Result<PostSource, ApiError> {

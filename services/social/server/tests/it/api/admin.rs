@@ -41,10 +41,12 @@ async fn list(app: &App, path: &str) -> Value {
 #[tokio::test]
 async fn nobody_gets_in_without_the_token() {
     let app = office();
-    for path in ["dead-letters", "retries", "cursors"] {
+    for path in ["dead-letters", "retries", "cursors", "jobs"] {
         assert_eq!(app.get(&format!("/admin/social/{path}")).await.status, 401, "{path}");
     }
-    assert_eq!(app.post("/admin/social/dead-letters/retry", &json!({})).await.status, 401);
+    for path in ["dead-letters/retry", "jobs/trust-recompute/run"] {
+        assert_eq!(app.post(&format!("/admin/social/{path}"), &json!({})).await.status, 401, "{path}");
+    }
 }
 
 #[test]
@@ -58,6 +60,8 @@ fn the_routes_are_documented_as_the_operators() {
         ("retries", "get"),
         ("retries/retry", "post"),
         ("cursors", "get"),
+        ("jobs", "get"),
+        ("jobs/{name}/run", "post"),
     ] {
         let operation = &paths[&format!("/admin/social/{path}")][method];
         assert_eq!(operation["security"], json!([{"admin": []}]), "{path}");
@@ -100,4 +104,34 @@ async fn an_entry_of_the_queue_becomes_due() {
     assert_eq!(ask(&app, Method::POST, "retries/retry", &json!({"uri": "pubky://a"})).await.0, 204);
     let rows = app.store.retries(Page { skip: 0, limit: 10 }).unwrap();
     assert_eq!((rows[0].due, rows[0].attempts), (app.clock.now(), 3));
+}
+
+#[tokio::test]
+async fn a_job_is_begun_once_and_shown_while_it_runs() {
+    let app = office();
+    let job =
+        |runs: Value| json!([{"name": "trust-recompute", "cron": "0 0 4 * * *", "deadline": 60_000, "runs": runs}]);
+    assert_eq!(list(&app, "jobs").await, job(json!([])));
+    let (status, text) = ask(&app, Method::POST, "jobs/trust-recompute/run", &json!(null)).await;
+    let run = json!({
+        "number": 1, "asked_by": "operator", "began": app.clock.now().millis(), "ended": null,
+        "users": null, "rounds": null, "error": null,
+    });
+    assert_eq!((status, serde_json::from_str::<Value>(&text).unwrap()), (202, run.clone()));
+    assert_eq!(list(&app, "jobs").await, job(json!([run])));
+    let again = ask(&app, Method::POST, "jobs/trust-recompute/run", &json!(null)).await;
+    assert_eq!(again, (409, r#"{"error":"trust-recompute runs already"}"#.into()));
+}
+
+#[tokio::test]
+async fn a_job_that_is_unknown_or_comes_too_late_is_refused() {
+    let app = office();
+    let unknown = ask(&app, Method::POST, "jobs/dance/run", &json!(null)).await;
+    assert_eq!(unknown, (404, r#"{"error":"there is no job \"dance\"; there is trust-recompute"}"#.into()));
+    let router = app.router();
+    drop(app.asked);
+    let request = axum::http::Request::post("/admin/social/jobs/trust-recompute/run");
+    let request = request.header("authorization", "Bearer token").body(axum::body::Body::empty()).unwrap();
+    let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    assert_eq!(response.status().as_u16(), 503, "nobody works any more");
 }

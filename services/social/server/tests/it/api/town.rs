@@ -23,11 +23,15 @@ use nexus_social::{
 };
 use nexus_social_server::{
     api::{self, Assembly, Swagger},
+    jobs::{Desk, Requests},
     shared::{About, Fixed, Index, Ingest, IngestError, Ingesting, Shared},
 };
 use nexus_social_suite::model::Model;
 use serde_json::Value;
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tower::ServiceExt as _;
 
 /// When all requests are sent.
@@ -259,6 +263,8 @@ pub(crate) struct App {
     pub(crate) store: Arc<Memory>,
     pub(crate) clock: Clock,
     pub(crate) searched: Arc<Mutex<Vec<ContentQuery>>>,
+    /// Jobs that were asked for, which nobody does.
+    pub(crate) asked: Requests,
 }
 
 /// What came back.
@@ -279,12 +285,14 @@ impl App {
     fn over(model: Arc<dyn Index>, index: Arc<dyn Index>, store: Arc<Memory>, limits: &RateLimitConfig) -> Self {
         let clock = Clock::fixed(Timestamp::from_millis(NOW));
         let searched = Arc::new(Mutex::new(Vec::new()));
+        let (jobs, asked) = Desk::open(Some("0 0 4 * * *".into()), Duration::from_secs(60), clock.clone());
         let router = |index, searched| {
             let shared = Shared {
                 index,
                 store: store.clone(),
                 text: Arc::new(Words(searched)),
                 ingest: Arc::new(Gate),
+                jobs: jobs.clone(),
                 clock: clock.clone(),
                 moderated: vec![label("violence")],
                 files: "/files".into(),
@@ -308,7 +316,7 @@ impl App {
             })
         };
         let (modelled, indexed) = (router(model, Arc::default()), router(index, searched.clone()));
-        Self { modelled, indexed, store, clock, searched }
+        Self { modelled, indexed, store, clock, searched, asked }
     }
 
     async fn send(router: &Router, request: Request<Body>) -> Reply {
