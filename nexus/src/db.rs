@@ -1,12 +1,13 @@
 //! The verbs that work on the databases as a whole.
 
 mod backup;
+mod check;
 mod mock;
 
 use crate::{
     cli::{Db, Migration, Which},
     datadir::DataDir,
-    failure::{Exit, Failure, Outcome},
+    failure::{Exit, Failure, Outcome, told},
     relay,
     settings::{Service, Settings},
     social::open_store,
@@ -22,7 +23,7 @@ use std::{
 pub(crate) fn run(settings: &Settings, verb: &Db) -> Outcome {
     match verb {
         Db::Migrate(which) => migrate(settings, &chosen(which)?),
-        Db::Check(which) => chosen(which)?.into_iter().try_for_each(|service| check(settings, service)),
+        Db::Check(which) => chosen(which)?.into_iter().try_for_each(|service| check::run(settings, service)),
         Db::Clear { which, yes } => clear(settings, &chosen(which)?, agreed(*yes)),
         Db::Mock(mock) => mock::run(settings, mock, agreed(mock.yes)),
         Db::Backup { which, to } => backup::run(settings, &chosen(which)?, to),
@@ -84,10 +85,12 @@ fn pending(settings: &Settings, service: Service) -> Outcome {
         return Ok(());
     }
     let pending = match service {
-        Service::Social => SocialStore::pending(&path)?,
-        Service::Sync => Database::pending(&path, &nexus_sqlite::sync::SCHEMA)?,
-        Service::Relay => Database::pending(&path, &nexus_sqlite::relay::SCHEMA)?,
+        Service::Social => SocialStore::pending(&path),
+        Service::Sync => Database::pending(&path, &nexus_sqlite::sync::SCHEMA),
+        Service::Relay => Database::pending(&path, &nexus_sqlite::relay::SCHEMA),
     };
+    let pending =
+        pending.map_err(|error| Failure::new(Exit::Failed, format!("{}: {}", path.display(), told(&error))))?;
     match pending {
         None => {
             println!("{} has this program's schema", path.display());
@@ -97,28 +100,6 @@ fn pending(settings: &Settings, service: Service) -> Outcome {
             Exit::Pending,
             format!("{} has schema version {found}, this program {known}: run `nexus db migrate`", path.display()),
         )),
-    }
-}
-
-fn check(settings: &Settings, service: Service) -> Outcome {
-    pending(settings, service)?;
-    if !database(settings, service).exists() {
-        return Ok(());
-    }
-    let found = match service {
-        Service::Social => open_store(settings)?.check()?,
-        Service::Sync => sync::open_store(settings)?.check()?,
-        Service::Relay => relay::check(settings)?,
-    };
-    for finding in &found {
-        println!("{finding}");
-    }
-    match found.len() {
-        0 => {
-            println!("nothing is wrong with it");
-            Ok(())
-        }
-        count => Err(Failure::new(Exit::Failed, format!("{count} things are wrong with the database"))),
     }
 }
 

@@ -14,6 +14,7 @@ use std::{
 };
 use tantivy::{
     Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyError, directory::error::OpenDirectoryError,
+    schema::Schema,
 };
 
 /// Rounds of rewriting before `compact` gives way to merges that run beside it.
@@ -42,16 +43,25 @@ impl Directory {
         }
     }
 
+    /// Looks at what is in a directory, and changes nothing.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn examine(path: &Path) -> tantivy::Result<()> {
+        let is_new = !path.exists() || fs::read_dir(path)?.next().is_none();
+        if is_new {
+            return Ok(());
+        }
+        let index = Index::open_in_dir(path)?;
+        examine(&index, &schema().0)?;
+        index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map(|_: IndexReader| ())
+    }
+
     fn open_sound(path: &Path, options: &Options) -> tantivy::Result<Self> {
         let (schema, fields) = schema();
         let is_new = fs::read_dir(path)?.next().is_none();
         let index = if is_new { Index::create_in_dir(path, schema.clone())? } else { Index::open_in_dir(path)? };
-        if index.schema() != schema {
-            return Err(TantivyError::SchemaError("written by another version".to_owned()));
-        }
-        register_tokenizer(&index);
-        check_files(&index)?;
-        read_cursor(&index)?;
+        examine(&index, &schema)?;
         let writer = index.writer_with_num_threads(options.threads, options.memory)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         Ok(Self { index, fields, reader, writer: Mutex::new(writer) })
@@ -134,6 +144,16 @@ impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Directory").field("index", &self.index).finish_non_exhaustive()
     }
+}
+
+/// What it takes to be sound.
+fn examine(index: &Index, schema: &Schema) -> tantivy::Result<()> {
+    if index.schema() != *schema {
+        return Err(TantivyError::SchemaError("written by another version".to_owned()));
+    }
+    register_tokenizer(index);
+    check_files(index)?;
+    read_cursor(index).map(drop)
 }
 
 /// Makes what was written durable, together with `cursor`.

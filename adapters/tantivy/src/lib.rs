@@ -57,6 +57,15 @@ impl TextIndex {
         let directory = Directory::open(path, &options).map_err(failed)?;
         Ok(Self { directory, options })
     }
+
+    /// Looks at the index in `path`, also while it is open elsewhere, and changes nothing. One that isn't there yet is
+    /// sound.
+    ///
+    /// # Errors
+    /// What is wrong with it: [`TextIndex::open`] would empty it.
+    pub fn examine(path: &Path) -> Result<(), Error> {
+        Directory::examine(path).map_err(failed)
+    }
 }
 
 impl FullText for TextIndex {

@@ -8,13 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-const USER: &str = "8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo";
+pub(crate) const USER: &str = "8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo";
 const POST: &str = "/pub/pubky.app/posts/0034A0X7NJ52A";
 const FILE: &str = "/pub/pubky.app/files/0034A0X7Q1B20";
 
 /// Words that stand nowhere else.
-const WORD: &str = "quizzaciously";
-const BYTES: &str = "flapdoodle in a file";
+pub(crate) const WORD: &str = "quizzaciously";
+pub(crate) const BYTES: &str = "flapdoodle in a file";
 const BIO: &str = "gobbledygook of a person";
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn deleted_content_leaves_every_file() {
 }
 
 /// A profile, a post, and a file with its blob. Gives the blob's path.
-fn write_everything(homeserver: &FakeHomeserver) -> String {
+pub(crate) fn write_everything(homeserver: &FakeHomeserver) -> String {
     use pubky_app_specs::{PubkyAppBlob, traits::HashId as _};
     let id = PubkyAppBlob(BYTES.into()).create_id();
     let blob = format!("/pub/pubky.app/blobs/{id}");

@@ -58,6 +58,55 @@ pub fn blob_of(src: &str) -> Option<(PubkyId, HashId)> {
     }
 }
 
+/// What is wrong with the bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// They are not there.
+    Missing,
+    /// They are not those that the id of the blob stands for.
+    Damaged,
+}
+
+/// What is wrong with the bytes of `file` below `root`, which are read for it. Nothing is, if its `src` names no blob.
+///
+/// # Errors
+/// If they can't be read.
+pub fn fault(root: &Path, file: &FileRow) -> io::Result<Option<Fault>> {
+    let Some((_, blob)) = blob_of(&file.src) else { return Ok(None) };
+    let place = directory(root, &file.key).join(blob.as_str());
+    let Some(bytes) = if_there(fs::File::open(place))? else { return Ok(Some(Fault::Missing)) };
+    let hash = blake3::Hasher::new().update_reader(bytes)?.finalize();
+    Ok((HashId::of_hash(hash.as_bytes()) != blob).then_some(Fault::Damaged))
+}
+
+/// How many bytes are kept below `root` for a user, variants aside.
+///
+/// # Errors
+/// If the directory can't be read.
+pub fn used(root: &Path, owner: &PubkyId) -> io::Result<u64> {
+    let mut used = 0;
+    let Some(files) = if_there(fs::read_dir(root.join(owner.as_str())))? else { return Ok(0) };
+    for file in files {
+        each_blob(&file?.path(), |_, metadata| used += metadata.len())?;
+    }
+    Ok(used)
+}
+
+fn directory(root: &Path, key: &FileKey) -> PathBuf {
+    root.join(key.owner.as_str()).join(key.id.as_str())
+}
+
+/// Every main blob in the directory of a file.
+fn each_blob(directory: &Path, mut visit: impl FnMut(HashId, &fs::Metadata)) -> io::Result<()> {
+    for blob in fs::read_dir(directory)? {
+        let blob = blob?;
+        if let Some(name) = named(&blob) {
+            visit(name, &blob.metadata()?);
+        }
+    }
+    Ok(())
+}
+
 impl Blobs {
     /// Opens the store below `root` and counts what is in it. Each user may keep `quota` bytes.
     ///
@@ -178,16 +227,12 @@ impl Blobs {
         }
     }
 
-    fn directory(&self, key: &FileKey) -> PathBuf {
-        self.root.join(key.owner.as_str()).join(key.id.as_str())
-    }
-
     fn place(&self, key: &FileKey, blob: &HashId) -> PathBuf {
-        self.directory(key).join(blob.as_str())
+        directory(&self.root, key).join(blob.as_str())
     }
 
     fn remove_blob(&self, key: &FileKey, blob: &str) -> io::Result<()> {
-        let directory = self.directory(key);
+        let directory = directory(&self.root, key);
         let Some(entries) = if_there(fs::read_dir(&directory))? else { return Ok(()) };
         for entry in entries {
             let entry = entry?;
@@ -217,12 +262,10 @@ impl Blobs {
             for file in fs::read_dir(owner.path())? {
                 let file = file?;
                 let Some(id) = named(&file) else { continue };
-                for blob in fs::read_dir(file.path())? {
-                    let blob = blob?;
-                    let Some(name) = named(&blob) else { continue };
-                    let metadata = blob.metadata()?;
-                    let key = FileKey { owner: key, id };
-                    visit(Kept { key, blob: name, size: metadata.len(), modified: metadata.modified()? });
+                let mut blobs = Vec::new();
+                each_blob(&file.path(), |blob, metadata| blobs.push((blob, metadata.len(), metadata.modified())))?;
+                for (blob, size, modified) in blobs {
+                    visit(Kept { key: FileKey { owner: key, id }, blob, size, modified: modified? });
                 }
             }
         }
