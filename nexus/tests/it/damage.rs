@@ -32,7 +32,7 @@ fn confined(directory: &Path, blocks: u32) -> Command {
 }
 
 /// Posts that fill some megabytes, and the lines of the log that they are worth.
-fn write_much(homeserver: &FakeHomeserver) -> Vec<String> {
+pub(crate) fn write_much(homeserver: &FakeHomeserver) -> Vec<String> {
     homeserver.put(USER, "/pub/pubky.app/profile.json", r#"{"name":"Ada"}"#);
     let mut lines = vec![format!("PUT pubky://{USER}/pub/pubky.app/profile.json")];
     for n in 0..160 {

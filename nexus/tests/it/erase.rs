@@ -1,9 +1,10 @@
 //! What a source deletes leaves every file of the data directory.
 
-use crate::program::Program;
+use crate::{damage::write_much, program::Program};
 use nexus_fake_homeserver::FakeHomeserver;
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -40,6 +41,33 @@ async fn deleted_content_leaves_every_file() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         left = [WORD, BYTES, BIO].iter().flat_map(|text| files_with(directory.path(), text)).collect();
     }
+}
+
+#[tokio::test]
+async fn a_live_client_that_takes_nothing_keeps_nothing_from_being_erased() {
+    let (directory, homeserver) = (tempfile::tempdir().unwrap(), FakeHomeserver::start().await.unwrap());
+    let lines = write_much(&homeserver);
+    let program = Program::following(directory.path(), &homeserver.url(), &[]);
+    program.until_events(lines.len()).await;
+    program.stop();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let metrics = format!("server.metrics_bind=127.0.0.1:{port}");
+    let program = Program::alone(directory.path(), &["--set", "social.api.stall=1s", "--set", &metrics]);
+    // Everything lies behind the ring of a program that has just started: pages of the journal are read.
+    let mut client = std::net::TcpStream::connect(program.url("").trim_start_matches("http://")).unwrap();
+    client.write_all(b"GET /v0/live?cursor=0 HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let told = |name: &'static str| async move {
+        let text = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        value.unwrap_or_default()
+    };
+    let began = Instant::now();
+    while told("http_stalled_total ").await == 0 || told("nexus_live_sessions ").await > 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is still served");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(client);
+    program.stop();
 }
 
 /// A profile, a post, and a file with its blob. Gives the blob's path.
