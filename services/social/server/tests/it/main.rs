@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets a failure fails")]
 
 mod api;
+mod counted;
 mod external;
 mod files;
 mod hostile;
