@@ -33,7 +33,7 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn open(path: &Path, options: &Options) -> tantivy::Result<Self> {
         fs::create_dir_all(path)?;
-        match Self::open_sound(path, options) {
+        match unbroken(|| Self::open_sound(path, options)) {
             Err(error) if is_damage(&error) => {
                 tracing::warn!(%error, path = %path.display(), "the full-text index can't be used and is built again");
                 empty(path)?;
@@ -52,9 +52,11 @@ impl Directory {
         if is_new {
             return Ok(());
         }
-        let index = Index::open_in_dir(path)?;
-        examine(&index, &schema().0)?;
-        index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map(|_: IndexReader| ())
+        unbroken(|| {
+            let index = Index::open_in_dir(path)?;
+            examine(&index, &schema().0)?;
+            index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map(|_: IndexReader| ())
+        })
     }
 
     fn open_sound(path: &Path, options: &Options) -> tantivy::Result<Self> {
@@ -144,6 +146,13 @@ impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Directory").field("index", &self.index).finish_non_exhaustive()
     }
+}
+
+/// Does `work` on files that may be torn: over one that is shorter than its own footer the library panics, which is
+/// damage like any other.
+fn unbroken<T>(work: impl FnOnce() -> tantivy::Result<T>) -> tantivy::Result<T> {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    outcome.unwrap_or_else(|_| Err(unusable("a file is torn")))
 }
 
 /// What it takes to be sound.

@@ -8,14 +8,12 @@ use crate::{
     social::open_store,
     sync,
 };
-use nexus_pubky::PubkyId;
 use nexus_social::{
-    row::FileRow,
+    row::{FileKey, FileRow},
     store::{Store as _, Stored},
 };
 use nexus_social_server::blobs::{Fault, fault, used};
 use nexus_tantivy::TextIndex;
-use std::collections::HashMap;
 
 /// Files that are named one by one; of more, the number is told.
 const NAMED: usize = 10;
@@ -63,33 +61,30 @@ fn social(settings: &Settings) -> Outcome<Vec<String>> {
     Ok(found)
 }
 
-/// What is wrong with the bytes of files. Those for which their owner had no room are no finding.
+/// Bytes of files that are not what they should be. Those that are not there are told, and are no finding: an import
+/// brings none.
 fn blobs(settings: &Settings, files: &[FileRow]) -> Outcome<Vec<String>> {
     let (root, quota) = (settings.files(), settings.social.blob_quota.get());
     let (mut missing, mut damaged) = (Vec::new(), Vec::new());
-    let mut taken: HashMap<PubkyId, u64> = HashMap::new();
     for file in files {
         match fault(&root, file)? {
             None => {}
             Some(Fault::Damaged) => damaged.push(&file.key),
-            Some(Fault::Missing) => {
-                let owner = file.key.owner;
-                let taken = match taken.get(&owner) {
-                    Some(taken) => *taken,
-                    None => *taken.entry(owner).or_insert(used(&root, &owner)?),
-                };
-                let size = file.size;
-                missing.extend((taken.saturating_add(size) <= quota).then_some(&file.key));
-            }
+            // Where the owner's room was full, they were never kept.
+            Some(Fault::Missing) if used(&root, &file.key.owner)?.saturating_add(file.size) > quota => {}
+            Some(Fault::Missing) => missing.push(&file.key),
         }
     }
-    let tell = |keys: &[&nexus_social::row::FileKey], what: &str| {
-        let named =
-            keys.iter().take(NAMED).map(|key| format!("pubky://{}/pub/pubky.app/files/{} {what}", key.owner, key.id));
-        let more = keys.len().saturating_sub(NAMED);
-        let more = (more > 0).then(|| format!("{more} more files {what}"));
-        named.chain(more).collect::<Vec<_>>()
-    };
-    let found = tell(&missing, "has no bytes here, though there was room: lost, or imported without them");
-    Ok(found.into_iter().chain(tell(&damaged, "has other bytes here than its id says")).collect())
+    for line in named(&missing, "has no bytes here, though there is room: imported without them, or lost") {
+        println!("note: {line}");
+    }
+    Ok(named(&damaged, "has other bytes here than its id says"))
+}
+
+/// A line for each of the first files, and one for the others.
+fn named(keys: &[&FileKey], what: &str) -> Vec<String> {
+    let uri = |key: &&FileKey| format!("pubky://{}/pub/pubky.app/files/{} {what}", key.owner, key.id);
+    let more = keys.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| format!("{more} more: each {what}"));
+    keys.iter().take(NAMED).map(uri).chain(more).collect()
 }
