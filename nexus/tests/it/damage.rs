@@ -58,16 +58,39 @@ fn a_full_disk_fails_loudly_and_leaves_a_sound_database() {
     let elsewhere = tempfile::tempdir().unwrap();
     let file = directory.path().join("dump");
     let import = ["social", "import", "--trusted", file.to_str().unwrap()];
-    let full = confined(elsewhere.path(), 64).args(import).output().unwrap();
+    let full = confined(elsewhere.path(), 600).args(import).output().unwrap();
     assert_eq!(full.status.code(), Some(1), "{}", printed(&full));
     assert!(printed(&full).contains("disk"), "{}", printed(&full));
-    assert!(before > 64 * 512, "it would have fitted");
+    assert!(before > 600 * 512, "it would have fitted");
     let (code, told) = checked(elsewhere.path());
     assert!(code == Some(0) || code == Some(10), "{told}");
     // Once there is room, the same import is whole.
     let again = run(elsewhere.path(), import);
     assert_eq!(again.status.code(), Some(0), "{}", printed(&again));
     assert_eq!(checked(elsewhere.path()).0, Some(0));
+}
+
+/// The program is waited for by a thread; the homeserver goes on meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_ends_the_program_loudly_and_loses_nothing() {
+    let (directory, homeserver) = (tempfile::tempdir().unwrap(), FakeHomeserver::start().await.unwrap());
+    let lines = write_much(&homeserver);
+    let mut start = confined(directory.path(), 4_000);
+    let homeserver_flags = ["--homeserver", &homeserver.url(), "--set", "social.watcher.pkarr=off"];
+    start.args(["social", "--bind", "127.0.0.1:0"]).args(homeserver_flags);
+    let log = directory.path().join("log");
+    start.stderr(File::create(&log).unwrap());
+    let mut program = Program::spawn(start);
+    assert_eq!(program.ended().code(), Some(1));
+    let told = fs::read_to_string(&log).unwrap();
+    assert!(told.contains("the store failed, the group is tried again"), "{told}");
+    let last = told.lines().last().unwrap();
+    assert!(last.starts_with("nexus: task social-writer failed") && last.contains("disk"), "{last}");
+    let program = Program::following(directory.path(), &homeserver.url(), &[]);
+    program.ready().await;
+    assert_eq!(program.events().await, lines);
+    program.stop();
+    assert_eq!(checked(directory.path()).0, Some(0));
 }
 
 #[tokio::test]
