@@ -19,7 +19,6 @@ mod metrics;
 mod network;
 mod program;
 mod readme;
-#[cfg(feature = "native")]
 mod relay;
 mod relay_verbs;
 mod reload;
