@@ -7,8 +7,15 @@ use crate::repo::{Name, Status};
 use nexus_atproto::{Cid, Did, RecordPath, Tid};
 use nexus_model::{Action, Seq};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use std::fmt::{Display, Write};
 use std::sync::Arc;
+
+/// How the texts of records' events begin.
+const LIVE: &str = r#""type":"record","record":{"live":true"#;
+const HISTORICAL: &str = r#""type":"record","record":{"live":false"#;
+
+/// What the text of a record's event takes beside the record, for most names.
+const RECORD_ROOM: usize = 320;
 
 /// What stands before the collection's name in the text of a record's event.
 const COLLECTION: &str = "\"collection\":\"";
@@ -61,20 +68,6 @@ pub struct RecordChange<'a> {
 }
 
 #[derive(Serialize)]
-struct RecordBody<'a> {
-    live: bool,
-    did: &'a str,
-    rev: String,
-    collection: &'a str,
-    rkey: &'a str,
-    action: Action,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cid: Option<String>,
-}
-
-#[derive(Serialize)]
 struct AccountBody<'a> {
     did: &'a str,
     handle: &'a str,
@@ -102,17 +95,22 @@ impl Event {
     /// The event of a change of a record. A record that is not valid data is left out; its CID is not.
     pub fn record(change: &RecordChange<'_>, kind: Kind) -> Self {
         let json = change.block.and_then(|block| nexus_atproto::record::to_json(block).ok());
-        let body = RecordBody {
-            live: kind == Kind::Live,
-            did: change.did.as_str(),
-            rev: change.rev.to_string(),
-            collection: change.path.collection(),
-            rkey: change.path.rkey(),
-            action: change.action,
-            record: json.as_deref().and_then(|json| serde_json::from_str(json).ok()),
-            cid: change.cid.map(|cid| cid.to_string()),
-        };
-        Self { did: change.did.clone(), kind, body: tail("record", &body) }
+        let mut text = String::with_capacity(RECORD_ROOM + json.as_deref().map_or(0, str::len));
+        text.push_str(if kind == Kind::Live { LIVE } else { HISTORICAL });
+        push_name(&mut text, "did", change.did);
+        push_name(&mut text, "rev", change.rev);
+        push_name(&mut text, "collection", change.path.collection());
+        push_name(&mut text, "rkey", change.path.rkey());
+        push_name(&mut text, "action", change.action.as_str());
+        if let Some(json) = json {
+            text.push_str(",\"record\":");
+            text.push_str(&json);
+        }
+        if let Some(cid) = change.cid {
+            push_name(&mut text, "cid", cid);
+        }
+        text.push_str("}}");
+        Self { did: change.did.clone(), kind, body: text.into() }
     }
 
     /// The event, beside the one that the originals know, of an account that is in use or not.
@@ -143,6 +141,12 @@ impl Event {
         };
         Self { did: did.clone(), kind: Kind::Historical, body: tail(kind, &body) }
     }
+}
+
+/// Appends a field whose value is a name of the protocol: none of them holds anything that JSON would escape.
+fn push_name(text: &mut String, field: &str, name: impl Display) {
+    // Writing into a `String` can't fail.
+    let _ = write!(text, ",\"{field}\":\"{name}\"");
 }
 
 fn tail(name: &str, body: &impl Serialize) -> Arc<str> {
