@@ -3,7 +3,10 @@
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, client_async,
@@ -50,10 +53,10 @@ pub(crate) enum Failure {
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct Event<'a> {
     id: u64,
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +138,7 @@ async fn count(channel: &mut Channel, expected: usize, patience: u64) -> Result<
             }
         };
         let Message::Text(text) = message.ok_or(Failure::Closed(seen))?? else { continue };
-        let event: Event = serde_json::from_str(&text)?;
+        let event: Event<'_> = serde_json::from_str(&text)?;
         seen += usize::from(event.kind == "record");
         channel.feed(Message::text(format!(r#"{{"type":"ack","id":{}}}"#, event.id))).await?;
     }

@@ -3,6 +3,7 @@
 use crate::{Error, Network};
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{
         Path, Query, State, WebSocketUpgrade,
         ws::{Message, WebSocket},
@@ -11,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use futures_util::SinkExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
@@ -194,6 +196,9 @@ async fn subscribe(
     upgrade.on_upgrade(move |socket| replay(socket, shared, cursor))
 }
 
+/// Frames that are written together.
+const TOGETHER: usize = 64;
+
 /// Sends what is released, from behind the cursor on; without one, from the newest frame on.
 async fn replay(mut socket: WebSocket, shared: Shared, cursor: Option<usize>) {
     let frames = &shared.network.frames;
@@ -202,14 +207,23 @@ async fn replay(mut socket: WebSocket, shared: Shared, cursor: Option<usize>) {
     loop {
         let end = (*released.borrow_and_update()).min(frames.len());
         while next < end {
-            if socket.send(Message::Binary(frames[next].clone())).await.is_err() {
+            let together = &frames[next..end.min(next + TOGETHER)];
+            if send_together(&mut socket, together).await.is_err() {
                 return;
             }
-            next += 1;
+            next += together.len();
         }
         tokio::select! {
             changed = released.changed() => if changed.is_err() { return },
             received = socket.recv() => if !matches!(received, Some(Ok(_))) { return },
         }
     }
+}
+
+/// So that the replayer takes little of the machine from what it is measuring.
+async fn send_together(socket: &mut WebSocket, frames: &[Bytes]) -> Result<(), axum::Error> {
+    for frame in frames {
+        socket.feed(Message::Binary(frame.clone())).await?;
+    }
+    socket.flush().await
 }
