@@ -50,7 +50,7 @@ section! {
         pub open_health: Switch = Switch::of(false),
         /// Kinds of events that Tap doesn't have. Its client refuses kinds that it doesn't know.
         pub extra_events: Vec<Extra> = Vec::new(),
-        /// Firehose events checked at once.
+        /// Firehose events checked at once, though by no more threads than there are cores.
         pub firehose_parallelism: Bounded<1, 1_024> = Bounded::of(10),
         /// Bytes of messages of one relay in work at most. A relay that sends more waits, and others don't.
         pub firehose_in_work: Size<1_048_576, { 1 << 40 }> = Size::of(32 << 20),

@@ -1,15 +1,30 @@
 //! What the sources tell about themselves, under the names that operators of the original know and, where it has
 //! none, under ours. Labels are closed sets: each comes from an enum's variant.
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, counter, gauge, histogram};
 use nexus_sync::decide::Outcome;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Messages of a relay that arrived.
-pub(super) fn received(relay: &str) {
-    counter!("tap_firehose_events_received_total").increment(1);
-    counter!("sync_source_received_total", "relay" => relay.to_owned()).increment(1);
+/// Counts the messages of a relay that arrive: so many that the counters are looked up once.
+pub(super) struct Received {
+    all: Counter,
+    of_relay: Counter,
+}
+
+impl Received {
+    /// The counters of a relay.
+    pub(super) fn of(relay: &str) -> Self {
+        let all = counter!("tap_firehose_events_received_total");
+        let of_relay = counter!("sync_source_received_total", "relay" => relay.to_owned());
+        Self { all, of_relay }
+    }
+
+    /// One more has arrived.
+    pub(super) fn count(&self) {
+        self.all.increment(1);
+        self.of_relay.increment(1);
+    }
 }
 
 /// Messages that were handled, and the position up to which all are durable.

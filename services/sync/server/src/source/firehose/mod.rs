@@ -15,7 +15,7 @@ pub(super) use stream::Stream;
 
 use super::identity::Identities;
 use super::settings::{CursorSaving, Settings, Start};
-use super::{BuildError, Random};
+use super::{BuildError, Random, measure};
 use crate::WriterHandle;
 use committer::Committer;
 use futures_util::FutureExt;
@@ -82,7 +82,7 @@ impl Firehose {
             runtime: Handle::current(),
             stop: tasks.token(),
         };
-        let shards = (0..self.settings.firehose.workers.max(1)).map(|_| begin(common.clone(), tasks)).collect();
+        let shards = (0..threads(self.settings.firehose.workers)).map(|_| begin(common.clone(), tasks)).collect();
         drop(common);
         self.start_relays(shards, tasks);
         let (writer, saving) = (self.writer, self.settings.firehose.cursor);
@@ -101,6 +101,7 @@ impl Firehose {
                 shards: shards.clone(),
                 hasher: hasher.clone(),
                 permits: Arc::new(Semaphore::new(self.settings.firehose.in_work.min(Semaphore::MAX_PERMITS))),
+                received: measure::Received::of(&stream.relay),
             };
             tasks.spawn("sync-relay", |stop: CancellationToken| async move {
                 relay.run(stop).await;
@@ -108,6 +109,12 @@ impl Firehose {
             });
         }
     }
+}
+
+/// How many shards there are if `wanted` are wanted: verifying waits for nothing, so that more threads than cores would
+/// only hand over to one another.
+fn threads(wanted: usize) -> usize {
+    wanted.min(std::thread::available_parallelism().map_or(1, usize::from)).max(1)
 }
 
 /// Starts one shard on a thread that may block. It ends with its last sender.

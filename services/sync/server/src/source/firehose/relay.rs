@@ -52,6 +52,7 @@ pub(super) struct Relay {
     /// Sends all messages about one account to one shard; the same for all relays.
     pub(super) hasher: RandomState,
     pub(super) permits: Arc<Semaphore>,
+    pub(super) received: measure::Received,
 }
 
 /// Why a connection ended.
@@ -186,7 +187,7 @@ impl Relay {
 
     /// Takes a message. Gives the reason if it ends the connection.
     async fn take(&self, message: Bytes, bad: &mut u32, stop: &CancellationToken) -> Option<Ended> {
-        measure::received(&self.stream.relay);
+        self.received.count();
         if message.len() > self.settings.max_message {
             measure::rejected("message_size");
             return None;
