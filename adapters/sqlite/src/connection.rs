@@ -16,8 +16,8 @@ pub enum Durability {
 /// When the log is copied into the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checkpoints {
-    /// By the commit with which it has become long, which takes that much longer.
-    InCommits,
+    /// By the commit with which it has this many pages of 4 KiB, which takes that much longer.
+    InCommits(u32),
     /// By whoever calls [`crate::Database::checkpoint`] now and then. Commits do it only if that stays away.
     Apart,
 }
@@ -40,16 +40,17 @@ pub struct Options {
 impl Checkpoints {
     const fn pages(self) -> u32 {
         match self {
-            Self::InCommits => CHECKPOINT_PAGES,
+            Self::InCommits(pages) => pages,
             Self::Apart => NEGLECTED_PAGES,
         }
     }
 }
 
 impl Options {
-    /// The defaults with this durability: checkpoints in commits, 4 readers, 64 MiB of cache, 5 s of patience.
+    /// The defaults with this durability: checkpoints in commits at 16 MiB, 4 readers, 64 MiB of cache, 5 s of patience.
     pub const fn new(durability: Durability) -> Self {
-        Self { durability, checkpoints: Checkpoints::InCommits, readers: 4, cache_kib: 64 * 1024, busy_ms: 5000 }
+        let checkpoints = Checkpoints::InCommits(CHECKPOINT_PAGES);
+        Self { durability, checkpoints, readers: 4, cache_kib: 64 * 1024, busy_ms: 5000 }
     }
 
     /// How long to wait for another process.
@@ -61,10 +62,11 @@ impl Options {
 /// How many statements a connection keeps prepared.
 const STATEMENTS: usize = 128;
 
-/// How many pages the WAL has before commits copy it into the file, also where that is done apart, and its length
-/// after that.
+/// How many pages the WAL has before commits copy it into the file: by default, and where that is done apart.
 const CHECKPOINT_PAGES: u32 = 4_000;
 const NEGLECTED_PAGES: u32 = 64_000;
+
+/// How long the WAL's file is at most after it was copied.
 const WAL_BYTES: u32 = 32 * 1024 * 1024;
 
 /// How much of a file readers map into memory, instead of copying its pages into a cache of their own.

@@ -8,7 +8,7 @@ mod rows;
 pub mod tap;
 
 use self::{draft::Numbers, recent::Recent};
-use crate::{Database, Durability, Options, Result, Schema};
+use crate::{Checkpoints, Database, Durability, Options, Result, Schema};
 use nexus_sync::store;
 use std::{path::Path, sync::Mutex};
 
@@ -18,6 +18,10 @@ pub const SCHEMA: Schema = Schema {
     newest: include_str!("schema.sql"),
     upgrades: &[],
 };
+
+/// Records of many repos are written all over the index: the longer the WAL, the more often a page is written into
+/// it before it is copied.
+const CHECKPOINT_PAGES: u32 = 16_000;
 
 /// The sync service's file. Nobody else may write it while it is open.
 #[derive(Debug)]
@@ -37,11 +41,12 @@ impl SyncStore {
         Self::open_with(path, Options::new(Durability::Normal))
     }
 
-    /// Opens the file at `path`.
+    /// Opens the file at `path`. The WAL is as long as suits it, whatever `options` say.
     ///
     /// # Errors
     /// As [`SyncStore::open`].
     pub fn open_with(path: &Path, options: Options) -> Result<Self> {
+        let options = Options { checkpoints: Checkpoints::InCommits(CHECKPOINT_PAGES), ..options };
         let database = Database::open(path, &SCHEMA, options)?;
         Ok(Self { database, numbers: Mutex::default(), recent: Recent::default() })
     }

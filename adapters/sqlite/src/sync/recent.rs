@@ -174,3 +174,64 @@ impl Tail {
 fn weight(event: &StoredEvent) -> usize {
     event.body.len() + EVENT_OVERHEAD
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_sync::{event::Kind, repo::Origin};
+
+    fn repo(claims: u64) -> Repo {
+        Repo { claims, ..Repo::new("did:plc:a".parse().unwrap(), Origin::Asked) }
+    }
+
+    /// The event at `number`, and the repo claimed so often.
+    fn changes(number: u64) -> Changes {
+        let did = repo(0).did;
+        let mut events = Tail::default();
+        events.push(StoredEvent { seq: Seq::new(number), did: did.to_shared(), kind: Kind::Live, body: "".into() });
+        Changes { rows: vec![(did, Some(Arc::new(repo(number))))], events, oldest: Seq::START }
+    }
+
+    /// How often the repo was claimed, and how often by the file if that is asked.
+    fn claims(recent: &Recent, in_file: u64) -> u64 {
+        recent.row(&repo(0).did, || Ok::<_, ()>(Some(repo(in_file)))).unwrap().unwrap().claims
+    }
+
+    fn committed(number: u64) -> Recent {
+        let recent = Recent::default();
+        recent.commit(changes(number), || Ok::<_, ()>(())).unwrap();
+        recent
+    }
+
+    #[test]
+    fn what_was_committed_is_at_hand_and_the_newest_only() {
+        let recent = committed(1);
+        assert_eq!((claims(&recent, 9), recent.last()), (1, Some(Seq::new(1))));
+        recent.commit(changes(2), || Ok::<_, ()>(())).unwrap();
+        assert_eq!((claims(&recent, 9), recent.events(Seq::START, 9).map(|events| events.len())), (2, Some(2)));
+        recent.commit(changes(7), || Ok::<_, ()>(())).unwrap();
+        assert_eq!((recent.events(Seq::new(2), 9), recent.last()), (None, Some(Seq::new(7))));
+        assert_eq!(recent.events(Seq::new(7), 9), Some(Vec::new()));
+    }
+
+    #[test]
+    fn during_a_commit_and_after_one_that_failed_the_file_is_read() {
+        let recent = committed(1);
+        let ended = recent.commit(changes(2), || {
+            assert_eq!((claims(&recent, 1), recent.last()), (1, None));
+            Err(())
+        });
+        assert_eq!(ended, Err(()));
+        assert_eq!((claims(&recent, 2), claims(&recent, 3), recent.last()), (2, 3, None));
+        recent.commit(changes(4), || Ok::<_, ()>(())).unwrap();
+        assert_eq!((claims(&recent, 9), recent.last()), (4, Some(Seq::new(4))));
+    }
+
+    #[test]
+    fn what_a_commit_has_overtaken_is_not_kept() {
+        let recent = Recent::default();
+        let read = || recent.commit(changes(2), || Ok::<_, ()>(())).map(|()| Some(repo(1)));
+        assert_eq!(recent.row(&repo(0).did, read).unwrap().unwrap().claims, 1);
+        assert_eq!(claims(&recent, 9), 2);
+    }
+}
