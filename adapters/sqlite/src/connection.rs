@@ -44,6 +44,15 @@ impl Checkpoints {
             Self::Apart => NEGLECTED_PAGES,
         }
     }
+
+    /// How long the WAL's file may stay after it was copied, so that it is not cut and grown again with each round.
+    const fn kept_bytes(self) -> u32 {
+        let pages = match self {
+            Self::InCommits(pages) => pages,
+            Self::Apart => CHECKPOINT_PAGES,
+        };
+        pages.saturating_mul(WAL_BYTES_PER_PAGE)
+    }
 }
 
 impl Options {
@@ -66,8 +75,8 @@ const STATEMENTS: usize = 128;
 const CHECKPOINT_PAGES: u32 = 4_000;
 const NEGLECTED_PAGES: u32 = 64_000;
 
-/// How long the WAL's file is at most after it was copied.
-const WAL_BYTES: u32 = 32 * 1024 * 1024;
+/// How long the WAL's file may stay for each of those pages, in bytes: twice what they take.
+const WAL_BYTES_PER_PAGE: u32 = 8 * 1024;
 
 /// How much of a file readers map into memory, instead of copying its pages into a cache of their own.
 const MAPPED_BYTES: i64 = 2 << 30;
@@ -84,7 +93,7 @@ pub(crate) fn open_writer(path: &Path, options: &Options) -> Result<Connection> 
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "wal_autocheckpoint", options.checkpoints.pages())?;
-    connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+    connection.pragma_update(None, "journal_size_limit", options.checkpoints.kept_bytes())?;
     Ok(connection)
 }
 
