@@ -76,7 +76,14 @@ pub(crate) fn streams(table: &mut Table, graph: &Graph) {
 /// Lists of ten labels.
 pub(crate) fn hot_tags(table: &mut Table, graph: &Graph) {
     table.head("10 hot tags, 20 taggers each");
-    let query = |around, timeframe| HotTagQuery { around, timeframe, page: TEN, taggers: 20, now: Graph::now() };
+    let query = |around, timeframe| HotTagQuery {
+        around,
+        timeframe,
+        page: TEN,
+        taggers: 20,
+        newest: 1 << 18,
+        now: Graph::now(),
+    };
     for (name, timeframe) in FRAMES {
         let prepare = |_: &mut Dice| query(None, timeframe);
         table.row(&format!("hot {name}"), Target::Page, prepare, |query| graph.index.hot_tags(query).len());
@@ -84,6 +91,10 @@ pub(crate) fn hot_tags(table: &mut Table, graph: &Graph) {
     for (name, reach) in REACHES {
         let prepare = |dice: &mut Dice| query(Some((graph.user(dice), reach)), Timeframe::ThisWeek);
         table.row(&format!("hot this week, {name}"), Target::None, prepare, |query| graph.index.hot_tags(query).len());
+    }
+    for (name, reach) in REACHES {
+        let prepare = |dice: &mut Dice| query(Some((graph.user(dice), reach)), Timeframe::AllTime);
+        table.row(&format!("hot all time, {name}"), Target::None, prepare, |query| graph.index.hot_tags(query).len());
     }
     let prepare = |dice: &mut Dice| Graph::label(dice);
     table.row("taggers of a label, this week", Target::None, prepare, |label| {

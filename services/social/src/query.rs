@@ -333,6 +333,9 @@ pub struct HotTagQuery {
     pub page: Page,
     /// Taggers of each label, at the most.
     pub taggers: usize,
+    /// With `around`: so many of the newest tags on posts are looked at, whoever placed them, and those of the same
+    /// millisecond as the last of them.
+    pub newest: usize,
     /// When the question is asked.
     pub now: Timestamp,
 }

@@ -249,6 +249,7 @@ impl Parts {
             jobs,
             clock: self.clock.clone(),
             moderated: moderated.collect(),
+            hot_tags_around: self.config.api.hot_tags_around.count(),
             files: self.files.clone(),
             about: self.about,
         };

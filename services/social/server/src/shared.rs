@@ -105,6 +105,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Labels by which a moderator removes things: no interests of a newcomer.
     pub moderated: Vec<Label>,
+    /// Newest tags that are looked at for the hot ones around a user.
+    pub hot_tags_around: usize,
     /// Where files are kept, as `/v0/info` shows it.
     pub files: PathBuf,
     /// What this program is.

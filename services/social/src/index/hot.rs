@@ -4,7 +4,6 @@
 
 use super::{
     Index,
-    body::{Tagging, Use, order_time, time_of},
     columns::{EVER, INFLUENCE, at},
     links::Link,
     reach::Around,
@@ -15,13 +14,10 @@ use crate::{
     score,
     view::HotTag,
 };
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use nexus_model::Timestamp;
 use nexus_pubky::PubkyId;
-use std::{
-    cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
-};
+use std::cmp::Ordering;
 
 /// A window with a ranking, or all time.
 fn window(timeframe: Timeframe) -> Option<usize> {
@@ -52,13 +48,6 @@ impl Difference {
             Self::Less(between) | Self::More(between) => between,
         }
     }
-}
-
-/// The posts that users around one put a label on, and those users.
-#[derive(Default)]
-struct LabelUse {
-    posts: HashSet<u32>,
-    taggers: Vec<(i64, u32)>,
 }
 
 impl Index {
@@ -144,61 +133,9 @@ impl Index {
     }
 
     pub(super) fn hot(&self, query: &HotTagQuery) -> Vec<HotTag> {
-        let Some((user, reach)) = &query.around else { return self.hot_for_all(query) };
-        let Some(user) = self.columns.user(user) else { return Vec::new() };
-        let mut around = Around::new(self, user, *reach);
-        let start = query.timeframe.start(query.now).millis();
-        let members = around.members(8 * self.effort.find_users);
-        let log = &self.ranks.log;
-        let lately = log.place(|tagging| time_of(tagging.time) < start);
-        let logged = log.count_after(lately);
-        if let Some(members) = members.filter(|members| self.uses_by(members, start) <= logged) {
-            return self.hot_among(self.uses_of(&members, start), query);
-        }
-        if around.settle() && logged <= 64 * self.effort.find_users {
-            let taggings = log.walk(lately, Order::Ascending);
-            return self.hot_among(taggings.filter(|tagging| around.contains(tagging.tagger)).collect(), query);
-        }
-        self.hottest_around(&mut around, query, start)
-    }
-
-    /// The labels with most posts among some taggings.
-    fn hot_among(&self, taggings: Vec<Tagging>, query: &HotTagQuery) -> Vec<HotTag> {
-        let mut posts: Vec<(u32, u32)> = taggings.iter().map(|tagging| (tagging.label, tagging.post)).collect();
-        posts.sort_unstable();
-        posts.dedup();
-        let labels = posts.chunk_by(|a, b| a.0 == b.0);
-        let mut counts: Vec<(u32, usize)> = labels.map(|posts| (posts[0].0, posts.len())).collect();
-        self.sort_by_posts(&mut counts, |(label, posts)| (*label, *posts));
-        let page: Vec<_> = counts.into_iter().skip(query.page.skip).take(query.page.limit).collect();
-        let mut taggers: HashMap<(u32, u32), i64> = HashMap::new();
-        for tagging in taggings.iter().filter(|tagging| page.iter().any(|(label, _)| *label == tagging.label)) {
-            let latest = taggers.entry((tagging.label, tagging.tagger)).or_insert(i64::MIN);
-            *latest = time_of(tagging.time).max(*latest);
-        }
-        let of_label = |wanted: u32| {
-            let of_label = taggers.iter().filter(move |((label, _), _)| *label == wanted);
-            of_label.map(|((_, tagger), time)| (*time, *tagger)).collect()
-        };
-        page.into_iter().map(|(label, posts)| self.hot_tag(label, posts, of_label(label), query.taggers)).collect()
-    }
-
-    /// Most posts first; equal numbers by label, last one first.
-    fn sort_by_posts<T>(&self, list: &mut [T], place: impl Fn(&T) -> (u32, usize)) {
-        let label = |id: u32| &self.columns.labels[at(id)];
-        list.sort_unstable_by(|a, b| {
-            let ((a, x), (b, y)) = (place(a), place(b));
-            y.cmp(&x).then_with(|| label(b).cmp(label(a)))
-        });
-    }
-
-    fn hot_tag(&self, label: u32, posts: usize, mut taggers: Vec<(i64, u32)>, shown: usize) -> HotTag {
-        taggers.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| self.columns.compare_users(b.1, a.1)));
-        HotTag {
-            label: self.columns.labels[at(label)].to_string(),
-            taggers_id: self.ids(taggers.iter().take(shown).map(|(_, user)| *user)),
-            tagged_count: posts as u64,
-            taggers_count: taggers.len(),
+        match &query.around {
+            Some((user, reach)) => self.hot_around(user, *reach, query),
+            None => self.hot_for_all(query),
         }
     }
 
@@ -216,65 +153,6 @@ impl Index {
             }
         })
         .collect()
-    }
-
-    /// False for users who did nothing on posts since `start`, as far as the kept windows tell.
-    fn may_be_active(&self, user: u32, start: i64) -> bool {
-        let windows = self.ranks.starts.iter().zip(self.columns.standing[at(user)].active);
-        windows.into_iter().all(|(kept, active)| *kept > start || active > 0)
-    }
-
-    /// How many uses of labels have to be looked at to know those since `start`.
-    fn uses_by(&self, users: &[u32], start: i64) -> usize {
-        let active = users.iter().filter(|user| self.may_be_active(**user, start));
-        active.map(|user| self.users[at(*user)].uses.len()).sum()
-    }
-
-    /// Every use of a label by some users since `start`.
-    fn uses_of(&self, users: &[u32], start: i64) -> Vec<Tagging> {
-        let active = users.iter().filter(|user| self.may_be_active(**user, start));
-        let uses = active.flat_map(|user| {
-            let lately = self.users[at(*user)].uses.iter(Order::Ascending);
-            let lately = lately.filter(|entry| time_of(entry.time) >= start);
-            lately.map(|Use { label, time, post }| Tagging { time, post, label, tagger: *user })
-        });
-        uses.collect()
-    }
-
-    /// The labels most used by users around one, found by going through everybody's until no other can have more.
-    fn hottest_around(&self, around: &mut Around<'_>, query: &HotTagQuery, start: i64) -> Vec<HotTag> {
-        let wanted = query.page.skip.saturating_add(query.page.limit);
-        let mut best = BinaryHeap::new();
-        let mut found = Vec::new();
-        for (label, posts) in self.hottest(query.timeframe, query.now) {
-            if best.len() == wanted && best.peek().is_none_or(|Reverse(least)| (posts as usize) < *least) {
-                break;
-            }
-            let uses = self.uses_around(label, around, start);
-            if !uses.posts.is_empty() {
-                best.push(Reverse(uses.posts.len()));
-                found.push((label, uses));
-            }
-            if best.len() > wanted {
-                best.pop();
-            }
-        }
-        self.sort_by_posts(&mut found, |(label, uses)| (*label, uses.posts.len()));
-        let page = found.into_iter().skip(query.page.skip).take(query.page.limit);
-        page.map(|(label, uses)| self.hot_tag(label, uses.posts.len(), uses.taggers, query.taggers)).collect()
-    }
-
-    fn uses_around(&self, label: u32, around: &mut Around<'_>, start: i64) -> LabelUse {
-        let mut found = LabelUse::default();
-        let lately = self.labels[at(label)].taggers.iter(Order::Descending);
-        for link in lately.take_while(|link| link.time() >= start).filter(|link| around.contains(link.id)) {
-            found.taggers.push((link.time(), link.id));
-            let uses = &self.users[at(link.id)].uses;
-            let first = Use { label, time: order_time(start), post: 0 };
-            let since = uses.walk(uses.place(|entry| *entry < first), Order::Ascending);
-            found.posts.extend(since.take_while(|entry| entry.label == label).map(|entry| entry.post));
-        }
-        found
     }
 
     pub(super) fn taggers_of_label(

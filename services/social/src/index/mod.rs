@@ -7,11 +7,13 @@
 //!
 //! It will not decide anything: effects come from `decide`, and an edge is trusted to be given exactly.
 
+mod bits;
 mod body;
 mod columns;
 mod crowd;
 mod groups;
 mod hot;
+mod hot_around;
 mod hydrate;
 mod labels;
 mod links;

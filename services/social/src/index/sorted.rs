@@ -70,6 +70,18 @@ impl<T: Copy> Sorted<T> {
         }
     }
 
+    /// The item that so many others follow, or the first if there are fewer.
+    pub(super) fn last_but(&self, others: usize) -> Option<T> {
+        let mut left = others;
+        for chunk in self.chunks().iter().rev() {
+            match chunk.len().checked_sub(left + 1) {
+                Some(at) => return chunk.get(at).copied(),
+                None => left -= chunk.len(),
+            }
+        }
+        self.chunks().first().and_then(|chunk| chunk.first()).copied()
+    }
+
     /// How many items lie after a place.
     pub(super) fn count_after(&self, place: Place) -> usize {
         let chunks = self.chunks();
@@ -250,6 +262,8 @@ mod tests {
             let place = list.place(|item| *item < at);
             prop_assert!(list.walk(place, Order::Ascending).eq(model.range(at..).copied()));
             prop_assert!(list.walk(place, Order::Descending).eq(model.range(..at).rev().copied()));
+            let last_but = model.iter().rev().nth(at as usize).or(model.first());
+            prop_assert_eq!(list.last_but(at as usize), last_but.copied());
             prop_assert_eq!(list.count_after(place), model.range(at..).count());
             let bulk = Sorted::from_ordered(model.iter().copied().collect());
             prop_assert!(bulk.iter(Order::Descending).eq(model.iter().rev().copied()));

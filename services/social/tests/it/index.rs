@@ -226,6 +226,7 @@ impl<'a> Quiz<'a> {
             timeframe: self.frame(),
             page: self.page(),
             taggers: self.dice.below(4),
+            newest: if self.dice.below(2) == 0 { usize::MAX } else { self.dice.below(40) },
             now: self.now,
         };
         self.ask((&query, self.history.now()), |read| read.hot_tags(&query));

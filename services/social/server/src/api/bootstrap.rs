@@ -149,7 +149,8 @@ impl Screen<'_> {
         let today = Timeframe::Today;
         let influencers = UserSource::Influencers { around: None, timeframe: today, preview: true };
         let page = Page { skip: 0, limit: self.sizes.hot_tags.0 };
-        let hot = HotTagQuery { around: None, timeframe: today, page, taggers: TAGGERS, now: self.now };
+        let hot =
+            HotTagQuery { around: None, timeframe: today, page, taggers: TAGGERS, newest: usize::MAX, now: self.now };
         let recommended = viewer.map(|user| self.users(UserSource::Recommended(*user), self.sizes.recommended.0));
         BootstrapIds {
             stream: stream.iter().map(ToString::to_string).collect(),

@@ -112,6 +112,7 @@ async fn hot(
         timeframe: around.timeframe.into(),
         page: page.into(),
         taggers: taggers.taggers_limit.0,
+        newest: social.hot_tags_around,
         now: social.clock.now(),
     };
     Ok(Json(social.ask(|index| index.hot_tags(&query))))

@@ -14,6 +14,8 @@ section! {
         pub stall: Span<1_000, 3_600_000> = Span::of(60_000),
         /// The largest body of a request; more is answered with 413.
         pub max_body_size: Size<1, { 1 << 30 }> = Size::of(1 << 20),
+        /// Newest tags on posts that are looked at for the hot tags around a user.
+        pub hot_tags_around: Bounded<1, 1_000_000_000> = Bounded::of(262_144),
         /// Image variants that are made at once.
         pub image_workers: Bounded<1, 64> = Bounded::of(2),
         /// The largest image, in pixels, that variants are made of.

@@ -83,7 +83,10 @@ impl Model {
 
     pub(super) fn hot(&self, query: &HotTagQuery) -> Vec<HotTag> {
         let around = query.around.as_ref().map(|(user, reach)| self.reach(user, *reach));
-        let start = query.timeframe.start(query.now);
+        let mut times: Vec<Timestamp> = self.post_tag_edges().map(|(tag, _)| tag.time).collect();
+        times.sort_by(|a, b| b.cmp(a));
+        let oldest = times.get(query.newest.saturating_sub(1)).filter(|_| around.is_some());
+        let start = query.timeframe.start(query.now).max(oldest.copied().unwrap_or(Timestamp::from_millis(i64::MIN)));
         let mut uses: BTreeMap<&Label, Vec<(PubkyId, PostKey, Timestamp)>> = BTreeMap::new();
         for (tag, post) in self.post_tag_edges() {
             if tag.time >= start && around.as_ref().is_none_or(|set| set.contains(&tag.tagger)) {

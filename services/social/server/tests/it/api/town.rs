@@ -295,6 +295,7 @@ impl App {
                 jobs: jobs.clone(),
                 clock: clock.clone(),
                 moderated: vec![label("violence")],
+                hot_tags_around: usize::MAX,
                 files: "/files".into(),
                 about: About {
                     name: "town",
