@@ -1,5 +1,6 @@
-//! The two loops. In the open one, latency counts from the appointed time, so that a server that stalls can't
-//! hide it by slowing its clients down.
+//! The two loops. In the open one, a thread of its own gives out the appointments, and latency counts from there: a
+//! server that stalls can't hide it by slowing its clients down, and the timer of an asynchronous runtime, which
+//! counts in milliseconds, doesn't bunch requests together.
 
 use crate::{
     client::{Client, Failure},
@@ -11,9 +12,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{
+    Mutex,
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+};
 
 /// What one loop measured.
 pub(crate) struct Measured {
@@ -85,13 +90,17 @@ async fn run(
     duration: Duration,
     gap: Option<Duration>,
 ) -> Result<Measured, Failure> {
-    let next = Arc::new(AtomicU64::new(0));
-    let started = Instant::now();
-    let mut workers = Vec::with_capacity(connections);
+    let mut clients = Vec::with_capacity(connections);
     for _ in 0..connections {
-        let client = Client::open(server).await?;
-        workers.push(tokio::spawn(work(client, mix.clone(), next.clone(), started, duration, gap)));
+        clients.push(Client::open(server).await?);
     }
+    let started = Instant::now();
+    let turns = Arc::new(match gap {
+        Some(gap) => Turns::appointed(started, gap, duration)?,
+        None => Turns::AtOnce { next: AtomicU64::new(0), end: started + duration },
+    });
+    let workers: Vec<_> =
+        clients.into_iter().map(|client| tokio::spawn(work(client, mix.clone(), turns.clone()))).collect();
     let mut times = Vec::new();
     for worker in workers {
         times.extend(worker.await??);
@@ -99,36 +108,59 @@ async fn run(
     Ok(Measured { elapsed: started.elapsed(), times })
 }
 
-async fn work(
-    mut client: Client,
-    mix: Arc<Mix>,
-    next: Arc<AtomicU64>,
-    started: Instant,
-    duration: Duration,
-    gap: Option<Duration>,
-) -> Result<Vec<(&'static str, Duration)>, Failure> {
-    let mut times = Vec::new();
-    while started.elapsed() < duration {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        let asked = match gap {
-            Some(gap) => appointment(started + gap.mul_f64(number as f64)).await,
-            None => Instant::now(),
-        };
-        let (kind, ask) = mix.ask(number);
-        client.ask(&ask).await?;
-        times.push((kind, asked.elapsed()));
-    }
-    Ok(times)
+/// A request's number, and the time from which its latency counts.
+type Turn = (u64, Instant);
+
+/// Who asks when.
+enum Turns {
+    /// Whoever is free asks again.
+    AtOnce { next: AtomicU64, end: Instant },
+    /// Whoever is free takes the next appointment. They wait without bound: that is what is measured.
+    Appointed(Mutex<UnboundedReceiver<Turn>>),
 }
 
-/// Waits for the appointed time and gives the time that latency counts from: the appointed one if it has passed
-/// already, else the moment of waking, because the timer's millisecond isn't the server's fault.
-async fn appointment(appointed: Instant) -> Instant {
-    if Instant::now() >= appointed {
-        return appointed;
+impl Turns {
+    /// One appointment each `gap`, given out by a thread that does nothing else.
+    fn appointed(started: Instant, gap: Duration, duration: Duration) -> Result<Self, Failure> {
+        let (appointments, turns) = unbounded_channel();
+        thread::Builder::new().name("pace".to_owned()).spawn(move || pace(started, gap, duration, &appointments))?;
+        Ok(Self::Appointed(Mutex::new(turns)))
     }
-    sleep_until(appointed).await;
-    Instant::now()
+
+    async fn next(&self) -> Option<Turn> {
+        match self {
+            Self::AtOnce { next, end } => {
+                let now = Instant::now();
+                (now < *end).then(|| (next.fetch_add(1, Ordering::Relaxed), now))
+            }
+            Self::Appointed(turns) => turns.lock().await.recv().await,
+        }
+    }
+}
+
+/// Gives out appointments until the time is over or nobody takes them. That this thread itself wakes late is not the
+/// server's fault: what it gives out counts from when it does.
+fn pace(started: Instant, gap: Duration, duration: Duration, appointments: &UnboundedSender<Turn>) {
+    for number in 0u64.. {
+        let appointed = gap.mul_f64(number as f64);
+        if appointed >= duration {
+            break;
+        }
+        thread::sleep((started + appointed).saturating_duration_since(Instant::now()));
+        if appointments.send((number, Instant::now())).is_err() {
+            break;
+        }
+    }
+}
+
+async fn work(mut client: Client, mix: Arc<Mix>, turns: Arc<Turns>) -> Result<Vec<(&'static str, Duration)>, Failure> {
+    let mut times = Vec::new();
+    while let Some((number, since)) = turns.next().await {
+        let (kind, ask) = mix.ask(number);
+        client.ask(&ask).await?;
+        times.push((kind, since.elapsed()));
+    }
+    Ok(times)
 }
 
 #[cfg(test)]
@@ -143,5 +175,17 @@ mod tests {
         assert_eq!(measured.latency(), "p50 51.000 ms, p99 99.000 ms, max 100.000 ms (100 answers)");
         assert_eq!(measured.by_kind().len(), 2);
         assert!(measured.by_kind()["odd"].starts_with("p50 51.000 ms"));
+    }
+
+    #[tokio::test]
+    async fn appointments_are_given_out_one_by_one_until_the_time_is_over() {
+        let (started, gap) = (Instant::now(), Duration::from_millis(2));
+        let turns = Turns::appointed(started, gap, Duration::from_millis(20)).unwrap();
+        for number in 0..10 {
+            let (given, since) = turns.next().await.unwrap();
+            assert_eq!(given, number);
+            assert!(since >= started + gap * u32::try_from(number).unwrap(), "{number} is given out too early");
+        }
+        assert_eq!(turns.next().await, None);
     }
 }
