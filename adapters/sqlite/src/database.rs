@@ -141,6 +141,8 @@ impl Database {
         if !self.scrub.is_due.load(Ordering::Relaxed) {
             return Ok(());
         }
+        // Only one connection at a time can be at the log.
+        let _log = self.checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.busy_timeout(Duration::ZERO)?;
         let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));

@@ -168,6 +168,31 @@ fn the_log_is_copied_while_events_come() {
     assert!(length("relay.db") > written / 2);
 }
 
+#[test]
+fn the_log_is_cleared_though_somebody_copies_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(&folder);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let started = Instant::now();
+            while !is_over.load(Ordering::Relaxed) && started.elapsed() < Duration::from_secs(60) {
+                storage.database().checkpoint().unwrap();
+            }
+        });
+        for number in 0..10 {
+            let secret = format!("secret{number}");
+            let note = event(1, 10, &[], &secret);
+            store(&storage, note.clone());
+            store(&storage, event(5, 11, &[&["e", &note.id.to_string()]], ""));
+            storage.compact().unwrap();
+            let is_there = holds(&folder, &secret);
+            is_over.store(is_there || number == 9, Ordering::Relaxed);
+            assert!(!is_there, "{secret}");
+        }
+    });
+}
+
 /// True if some file of the folder has these bytes.
 fn holds(folder: &TempDir, text: &str) -> bool {
     let folders = [folder.path().to_owned(), folder.path().join("relay.db-index")];
