@@ -1,6 +1,7 @@
 //! Messages from clients. What can't be read is answered where the protocol has an address for the answer:
 //! an event by its id, a subscription by its name, everything else by a notice.
 
+use super::parts::Parts;
 use crate::{Error, Event, Filter, RelayMessage, Result, hex, json};
 use nexus_model::Raw;
 
@@ -104,11 +105,8 @@ impl ClientMessage {
     /// # Errors
     /// What is wrong, with the address for the answer.
     pub fn parse(text: &str) -> std::result::Result<Self, Unreadable> {
-        let mut parts = Parts::default();
-        let mut reader = json::Reader::new(text);
-        let read = reader.array(|reader, index| parts.read(reader, index)).and_then(|()| reader.end());
-        match read {
-            Ok(()) => parts.into_message(),
+        match Parts::read(text, |verb, index| index == 1 && carries_event(verb)) {
+            Ok(parts) => parts.into_message(),
             Err(error) => Err(claimed_id(text).map_or_else(
                 || Unreadable::Message(error.clone()),
                 |id| Unreadable::Event { id, error: error.clone() },
@@ -117,26 +115,7 @@ impl ClientMessage {
     }
 }
 
-/// The elements of a message: events are read at once, what follows another verb is kept as text.
-#[derive(Default)]
-struct Parts<'a> {
-    verb: String,
-    event: Option<Event>,
-    rest: Vec<&'a str>,
-}
-
 impl<'a> Parts<'a> {
-    fn read(&mut self, reader: &mut json::Reader<'a>, index: usize) -> Result<()> {
-        if index == 0 {
-            self.verb = reader.string()?.into_owned();
-        } else if index == 1 && carries_event(&self.verb) {
-            self.event = Some(Event::read(reader)?);
-        } else {
-            self.rest.push(reader.raw()?);
-        }
-        Ok(())
-    }
-
     fn into_message(self) -> std::result::Result<ClientMessage, Unreadable> {
         match self.verb.as_str() {
             "EVENT" => self.event().map(ClientMessage::Event),
@@ -201,6 +180,7 @@ impl<'a> Parts<'a> {
     fn neg_msg(&self) -> std::result::Result<ClientMessage, Unreadable> {
         let (sub, rest) = self.named()?;
         let refuse = |error| Unreadable::Negentropy { sub: echo(&sub), error };
+        check_name(&sub).map_err(refuse)?;
         let [message] = rest else {
             return Err(refuse(Error::Bad("number of elements")));
         };

@@ -1,5 +1,6 @@
 //! Messages from relays, for whoever is a client of one.
 
+use super::parts::Parts;
 use crate::{Error, Event, EventId, Result, hex, json};
 use nexus_model::Raw;
 
@@ -62,32 +63,11 @@ impl Reply {
     /// # Errors
     /// The first fault of the text.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut parts = Parts::default();
-        let mut reader = json::Reader::new(text);
-        reader.array(|reader, index| parts.read(reader, index))?;
-        reader.end()?;
-        parts.into_reply()
+        Parts::read(text, |verb, index| index == 2 && verb == "EVENT")?.into_reply()
     }
 }
 
-/// The elements of a message: the event is read at once, everything else kept as text.
-#[derive(Default)]
-struct Parts<'a> {
-    verb: String,
-    event: Option<Event>,
-    rest: Vec<&'a str>,
-}
-
-impl<'a> Parts<'a> {
-    fn read(&mut self, reader: &mut json::Reader<'a>, index: usize) -> Result<()> {
-        match index {
-            0 => self.verb = reader.string()?.into_owned(),
-            2 if self.verb == "EVENT" => self.event = Some(Event::read(reader)?),
-            _ => self.rest.push(reader.raw()?),
-        }
-        Ok(())
-    }
-
+impl Parts<'_> {
     fn text(&self, index: usize) -> Result<String> {
         let text = self.rest.get(index).ok_or(Error::Missing("an element"))?;
         Ok(json::Reader::new(text).string()?.into_owned())

@@ -5,5 +5,6 @@ mod filters;
 mod fuzz;
 mod make;
 mod messages;
+mod models;
 mod nips;
 mod signatures;
