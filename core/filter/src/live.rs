@@ -38,6 +38,11 @@ impl<S: Clone + Eq + Hash, F> LiveIndex<S, F> {
         self.by_id.values().map(|subscription| (&subscription.id, &subscription.filters))
     }
 
+    /// The filters of a subscription.
+    pub fn get(&self, id: &S) -> Option<&Arc<[F]>> {
+        self.by_id.get(id).map(|subscription| &subscription.filters)
+    }
+
     /// Files a subscription, in place of an earlier one with the same `id`.
     pub fn insert<T: ?Sized>(&mut self, id: S, filters: Arc<[F]>)
     where

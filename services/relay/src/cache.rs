@@ -21,8 +21,17 @@ pub struct InMemoryCache<N> {
 /// Events, the longest known first.
 #[derive(Debug, Default)]
 struct Recent {
-    events: HashMap<EventId, (Arc<Event>, Timestamp)>,
-    order: VecDeque<EventId>,
+    events: HashMap<EventId, Kept>,
+    order: VecDeque<(EventId, u64)>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    event: Arc<Event>,
+    until: Timestamp,
+    /// Counted up: an event that was kept again has another place in the order.
+    number: u64,
 }
 
 #[derive(Debug, Default)]
@@ -56,14 +65,16 @@ impl Recent {
         if max == 0 {
             return;
         }
-        let id = event.id;
-        if self.events.insert(id, (event, until)).is_none() {
-            self.order.push_back(id);
-        }
-        // Ids of events that were invalidated still stand in the order, so the order bounds both.
+        let (id, number) = (event.id, self.next);
+        self.next += 1;
+        self.order.push_back((id, number));
+        self.events.insert(id, Kept { event, until, number });
+        // Ids of events that were invalidated or kept again still stand in the order, so the order bounds both.
         while self.order.len() > max {
-            let Some(oldest) = self.order.pop_front() else { break };
-            self.events.remove(&oldest);
+            let Some((oldest, number)) = self.order.pop_front() else { break };
+            if self.events.get(&oldest).is_some_and(|kept| kept.number == number) {
+                self.events.remove(&oldest);
+            }
         }
     }
 }
@@ -79,8 +90,8 @@ impl<N: Fn() -> Timestamp + crate::ports::MaybeSend + crate::ports::MaybeSync> C
     async fn get_cached_event(&self, id: &EventId) -> Result<Option<Arc<Event>>, CacheError> {
         let now = (self.now)();
         let recent = self.recent();
-        let fresh = recent.events.get(id).filter(|(_, until)| *until > now);
-        Ok(fresh.map(|(event, _)| event.clone()))
+        let fresh = recent.events.get(id).filter(|kept| kept.until > now);
+        Ok(fresh.map(|kept| kept.event.clone()))
     }
 
     async fn invalidate(&self, id: &EventId) -> Result<(), CacheError> {
@@ -102,9 +113,10 @@ impl<N: Fn() -> Timestamp + crate::ports::MaybeSend + crate::ports::MaybeSync> C
     }
 
     async fn get_subscriptions(&self, conn_id: ConnectionId) -> Result<Vec<Filed<Arc<str>>>, CacheError> {
-        let all = self.get_all_subscriptions().await?;
-        let own = all.into_iter().filter(|((conn, _), _)| *conn == conn_id);
-        Ok(own.map(|((_, name), filters)| (name, filters)).collect())
+        let subscriptions = self.subscriptions();
+        let names = subscriptions.names.get(&conn_id).into_iter().flatten();
+        let filed = |name: &Arc<str>| Some((name.clone(), subscriptions.index.get(&(conn_id, name.clone()))?.clone()));
+        Ok(names.filter_map(filed).collect())
     }
 
     async fn remove_subscription(&self, conn_id: ConnectionId, sub_id: &str) -> Result<(), CacheError> {

@@ -11,7 +11,7 @@ use nexus_nostr::{
     Event, EventId, Kind, PublicKey, Seconds,
     nip::{
         nip09::{self, Address},
-        nip59,
+        nip59, nip90,
     },
 };
 use std::sync::Arc;
@@ -110,6 +110,9 @@ pub fn decide<K: Known>(known: &K, prepared: &PreparedEvent) -> Result<Decision,
     if is_deleted(known, event)? {
         return Ok(Decision::Leave(Outcome::Deleted));
     }
+    if is_over(known, prepared)? {
+        return Ok(Decision::Leave(Outcome::Expired));
+    }
     let mut effects = Effects::default();
     if let Some(address) = Address::of(event)
         && let Some(row) = known.version(&address)?
@@ -154,6 +157,16 @@ fn is_deleted<K: Known>(known: &K, event: &Event) -> Result<bool, K::Error> {
         return Ok(false);
     };
     Ok(known.deleted_until(&address)?.is_some_and(|until| event.created_at <= until))
+}
+
+/// True for a request whose job has run out: who sends it again doesn't open the job again.
+fn is_over<K: Known>(known: &K, prepared: &PreparedEvent) -> Result<bool, K::Error> {
+    if !nip90::is_request(prepared.event().kind) {
+        return Ok(false);
+    }
+    let job = known.job(&prepared.event().id)?;
+    let end = job.and_then(|job| job.request).and_then(|request| request.expires_at);
+    Ok(end.is_some_and(|end| end <= prepared.received_at()))
 }
 
 /// A deletion by id takes effect whatever the times say, one by address up to its own time. (NIP-09)

@@ -49,6 +49,10 @@ pub struct Limits {
     pub filters: usize,
     /// Values of a filter, over all its lists (2,000).
     pub filter_values: usize,
+    /// Words and phrases that a search asks for or excludes (32).
+    pub search_words: usize,
+    /// Values of all subscriptions of a connection, by which they are filed (100,000).
+    pub subscription_values: usize,
     /// Conditions on tags of a filter (5).
     pub tag_conditions: usize,
     /// Stored events that a filter can ask for (1,000).
@@ -94,6 +98,8 @@ impl Default for Limits {
             authenticated_subscriptions: 200,
             filters: 20,
             filter_values: 2_000,
+            search_words: 32,
+            subscription_values: 100_000,
             tag_conditions: 5,
             limit: 1_000,
             default_limit: 500,

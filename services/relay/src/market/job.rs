@@ -9,6 +9,9 @@ use nexus_nostr::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// How many providers of a job are kept. The answers of further ones are stored, and not counted.
+pub const PROVIDERS: usize = 1_000;
+
 /// How much of an input's text is told: its type and its length.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
@@ -166,7 +169,10 @@ impl Job {
         let event = prepared.event();
         let is_first = nip90::is_result(event.kind) && self.result().is_none();
         if nip90::is_request(event.kind) {
-            self.request = Some(Request::read(prepared));
+            // What came first stays: who repeats a request doesn't open its job again.
+            self.request.get_or_insert_with(|| Request::read(prepared));
+        } else if self.providers.len() >= PROVIDERS && !self.providers.contains_key(&event.pubkey) {
+            return None;
         } else {
             let entry = self.providers.entry(event.pubkey);
             let provider = entry.or_insert_with(|| Provider::new(prepared.received_at()));
@@ -281,6 +287,8 @@ impl Provider {
             && let Err(place) = self.named.binary_search(&customer)
         {
             self.named.insert(place, customer);
+            // Two are enough to know that one of them isn't the request's.
+            self.named.truncate(2);
         }
     }
 

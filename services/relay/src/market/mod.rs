@@ -9,7 +9,7 @@ mod reputation;
 mod tally;
 mod validate;
 
-pub use job::{Input, Job, JobQuery, JobState, Provider, Request};
+pub use job::{Input, Job, JobQuery, JobState, PROVIDERS, Provider, Request};
 pub use rebuild::{Rebuilt, rebuild};
 pub use reputation::{Labels, Performance, labels};
 pub use tally::{Counter, Tally};

@@ -101,9 +101,9 @@ impl Tally {
         std::iter::once(tally(Counter::Results, 1)).chain(amount).chain(latencies.into_iter().flatten()).collect()
     }
 
-    /// What to count for a request that its customer deleted: on the day on which it was written.
+    /// What to count for a request that its customer deleted: on the day on which it came, which nobody chooses.
     pub(crate) const fn cancelled(request: &Request) -> Self {
-        Self { day: request.created_at.get() / 86_400, kind: request.kind, counter: Counter::Cancelled, amount: 1 }
+        Self { day: request.received_at.get() / 86_400, kind: request.kind, counter: Counter::Cancelled, amount: 1 }
     }
 }
 

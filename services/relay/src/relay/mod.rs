@@ -53,7 +53,7 @@ pub struct Relay<S, C, W, R> {
     settings: RwLock<Arc<Settings>>,
     cache_seconds: u64,
     lists: RwLock<Arc<Lists>>,
-    buckets: Mutex<Buckets>,
+    buckets: Buckets,
     bans: Mutex<Bans>,
     sessions: Mutex<HashMap<ConnectionId, Shared>>,
     feed: deliver::Feed,
@@ -87,7 +87,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             settings: RwLock::new(Arc::new(settings)),
             cache_seconds,
             lists: RwLock::default(),
-            buckets: Mutex::default(),
+            buckets: Buckets::default(),
             bans: Mutex::default(),
             sessions: Mutex::default(),
             feed: deliver::Feed::new(start),
@@ -256,9 +256,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
 
     fn with_context<T>(&self, act: impl FnOnce(&mut Context<'_>) -> T) -> T {
         let (settings, lists) = (self.settings(), self.lists());
-        let mut buckets = self.buckets.lock().expect("no holder of this lock panics");
         let now = self.runtime.now();
-        act(&mut Context { settings: &settings, lists: &lists, buckets: &mut buckets, now })
+        act(&mut Context { settings: &settings, lists: &lists, buckets: &self.buckets, now })
     }
 
     /// Sends what there is to send; other actions don't come from where this is used.

@@ -3,7 +3,7 @@
 use crate::settings::{Rate, Rates};
 use nexus_model::Timestamp;
 use nexus_nostr::PublicKey;
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, sync::Mutex};
 
 /// What a bucket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +46,7 @@ pub(super) fn network(ip: IpAddr) -> IpAddr {
 
 /// All buckets.
 #[derive(Debug, Default)]
-pub struct Buckets(HashMap<Drawer, Bucket>);
+pub struct Buckets(Mutex<HashMap<Drawer, Bucket>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
@@ -57,16 +57,17 @@ struct Bucket {
 
 impl Buckets {
     /// Takes one from a bucket; `factor` times as much fits into it as `rates` say. False if it is empty.
-    pub fn draw(&mut self, drawer: Drawer, rates: &Rates, factor: u32, now: Timestamp) -> bool {
+    pub fn draw(&self, drawer: Drawer, rates: &Rates, factor: u32, now: Timestamp) -> bool {
         let rate = rate(drawer, rates);
         if rate.burst == 0 {
             return true;
         }
-        if self.0.len() >= rates.remembered && !self.0.contains_key(&drawer) {
-            self.forget();
+        let mut buckets = self.0.lock().expect("no holder of this lock panics");
+        if buckets.len() >= rates.remembered && !buckets.contains_key(&drawer) {
+            forget(&mut buckets);
         }
         let full = 1000 * u64::from(rate.burst) * u64::from(factor);
-        let bucket = self.0.entry(drawer).or_insert(Bucket { left: full, at: now });
+        let bucket = buckets.entry(drawer).or_insert(Bucket { left: full, at: now });
         let elapsed = u64::try_from(now.millis() - bucket.at.millis()).unwrap_or(0);
         let refill = elapsed.saturating_mul(u64::from(rate.per_minute)).saturating_mul(u64::from(factor)) / 60;
         if refill > 0 {
@@ -79,18 +80,18 @@ impl Buckets {
         }
         enough
     }
+}
 
-    /// Forgets the half that waited longest: those are the fullest.
-    fn forget(&mut self) {
-        let mut moments: Vec<Timestamp> = self.0.values().map(|bucket| bucket.at).collect();
-        let middle = moments.len() / 2;
-        let (_, median, _) = moments.select_nth_unstable(middle);
-        let median = *median;
-        let before = self.0.len();
-        self.0.retain(|_, bucket| bucket.at > median);
-        if self.0.len() == before {
-            self.0.clear();
-        }
+/// Forgets the half that waited longest: those are the fullest.
+fn forget(buckets: &mut HashMap<Drawer, Bucket>) {
+    let mut moments: Vec<Timestamp> = buckets.values().map(|bucket| bucket.at).collect();
+    let middle = moments.len() / 2;
+    let (_, median, _) = moments.select_nth_unstable(middle);
+    let median = *median;
+    let before = buckets.len();
+    buckets.retain(|_, bucket| bucket.at > median);
+    if buckets.len() == before {
+        buckets.clear();
     }
 }
 

@@ -79,8 +79,13 @@ fn check_size(filter: &Filter, settings: &Settings) -> Result<(), Reason> {
     if filter.tags().len() > settings.limits.tag_conditions {
         return Err(Reason::new(Prefix::Invalid, "too many tag conditions in a filter"));
     }
-    if filter.search().is_some() && settings.read.search == Switch::Off {
+    let Some(search) = filter.search() else { return Ok(()) };
+    if settings.read.search == Switch::Off {
         return Err(Reason::new(Prefix::Unsupported, "search is not enabled"));
+    }
+    let words = search.phrases().iter().chain(search.excluded()).flatten().count();
+    if words > settings.limits.search_words {
+        return Err(Reason::new(Prefix::Invalid, "too many words in a search"));
     }
     Ok(())
 }

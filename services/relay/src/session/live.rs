@@ -12,24 +12,36 @@ use nexus_model::{Seq, Timestamp};
 use nexus_nostr::{CountAnswer, EoseHint, Event, Prefix, Reason, RelayMessage};
 use std::sync::Arc;
 
-/// A subscription that is being answered.
+/// A subscription, and by how many values it is filed.
 #[derive(Debug)]
-pub(super) enum Subscription {
+pub(super) struct Subscription {
+    phase: Phase,
+    values: usize,
+}
+
+/// How far a subscription is answered.
+#[derive(Debug)]
+enum Phase {
     /// Its stored events are being looked for; what happens meanwhile waits.
     Storing(Waiting),
     /// It gets what happens after this position.
     Live(Seq),
 }
 
-impl Default for Subscription {
-    fn default() -> Self {
-        Self::Storing(Waiting::default())
+impl Subscription {
+    /// A subscription whose stored events are still to be found.
+    pub(super) fn new(values: usize) -> Self {
+        Self { phase: Phase::Storing(Waiting::default()), values }
+    }
+
+    pub(super) const fn values(&self) -> usize {
+        self.values
     }
 }
 
 /// Events that wait until the stored ones were sent.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+struct Waiting {
     /// Ephemeral events have no position.
     events: Vec<(Option<Seq>, Arc<str>)>,
     bytes: usize,
@@ -58,9 +70,9 @@ impl Session {
         let Some(subscription) = self.subscriptions.get_mut(sub) else {
             return Vec::new();
         };
-        let waiting = match std::mem::replace(subscription, Subscription::Live(upto)) {
-            Subscription::Storing(waiting) => waiting.events,
-            Subscription::Live(_) => Vec::new(),
+        let waiting = match std::mem::replace(&mut subscription.phase, Phase::Live(upto)) {
+            Phase::Storing(waiting) => waiting.events,
+            Phase::Live(_) => Vec::new(),
         };
         let hint = (settings.read.eose_hint == Switch::On).then_some(hint);
         let end = send(&RelayMessage::Eose { sub, hint });
@@ -82,11 +94,11 @@ impl Session {
         if !self.scope(settings, now).allows(event) || self.is_for_others(sub, event, settings) {
             return Vec::new();
         }
-        match self.subscriptions.get_mut(sub) {
-            Some(Subscription::Live(since)) if seq.is_none_or(|seq| seq > *since) => {
+        match self.subscriptions.get_mut(sub).map(|subscription| &mut subscription.phase) {
+            Some(Phase::Live(since)) if seq.is_none_or(|seq| seq > *since) => {
                 vec![send(&RelayMessage::Event { sub, json })]
             }
-            Some(Subscription::Storing(waiting)) => {
+            Some(Phase::Storing(waiting)) => {
                 if waiting.push(seq, json, &settings.limits) {
                     return Vec::new();
                 }

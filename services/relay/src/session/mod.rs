@@ -66,7 +66,7 @@ pub struct Context<'a> {
     /// What administrators decided.
     pub lists: &'a Lists,
     /// How often who did what.
-    pub buckets: &'a mut Buckets,
+    pub buckets: &'a Buckets,
     /// The time.
     pub now: Timestamp,
 }

@@ -1,6 +1,6 @@
 //! Messages from the client: read, judged by the rules, and turned into actions.
 
-use super::{Action, Context, Publication, Session, send};
+use super::{Action, Context, Publication, Session, live::Subscription, send};
 use crate::{
     ports::Judgement,
     rules::{
@@ -11,6 +11,7 @@ use crate::{
     },
     settings::Settings,
 };
+use nexus_filter::Routed;
 use nexus_model::{Raw, Timestamp};
 use nexus_nostr::{ClientMessage, Event, Filter, Prefix, Reason, RelayMessage};
 use std::sync::Arc;
@@ -111,10 +112,11 @@ impl Session {
         let is_feed = self.is_feed_wanted(&filters, context.settings);
         let prepared = self.ask(filters, Purpose::Events, Use::Query, context);
         let prepared = prepared.and_then(|filters| self.make_room(context.settings).map(|()| filters));
+        let prepared = prepared.and_then(|filters| Ok((self.file(&filters, context.settings)?, filters)));
         match prepared {
-            Ok(filters) => {
+            Ok((subscription, filters)) => {
                 let sub: Arc<str> = sub.into();
-                self.subscriptions.insert(sub.clone(), super::live::Subscription::default());
+                self.subscriptions.insert(sub.clone(), subscription);
                 self.note_feed(&sub, is_feed);
                 actions.push(Action::Subscribe(sub, filters));
             }
@@ -165,6 +167,16 @@ impl Session {
             return Ok(());
         }
         Err(Reason::new(Prefix::Error, "too many subscriptions"))
+    }
+
+    /// A subscription with these filters, if there is room for all by which it is filed.
+    fn file(&self, filters: &[Filter], settings: &Settings) -> Result<Subscription, Reason> {
+        let values = filters.iter().map(|filter| filter.value_count().max(filter.routes().len())).sum();
+        let open: usize = self.subscriptions.values().map(Subscription::values).sum();
+        if open + values > settings.limits.subscription_values {
+            return Err(Reason::new(Prefix::Error, "too many values in subscriptions"));
+        }
+        Ok(Subscription::new(values))
     }
 
     fn draw(&self, purpose: Use, context: &mut Context<'_>) -> bool {

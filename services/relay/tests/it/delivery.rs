@@ -216,9 +216,8 @@ fn what_waits_for_stored_events_is_bounded() {
     for (length, expected) in [(10, 5), (250, 4), (1_000, 1), (1_001, 0)] {
         let now = nexus_model::Timestamp::from_millis(NOW);
         let mut session = Session::new(nexus_relay::ports::ConnectionId::new(1), None, String::new(), now);
-        let (mut buckets, lists) = (Default::default(), Default::default());
-        let mut context =
-            nexus_relay::session::Context { settings: &settings, lists: &lists, buckets: &mut buckets, now };
+        let (buckets, lists) = (Default::default(), Default::default());
+        let mut context = nexus_relay::session::Context { settings: &settings, lists: &lists, buckets: &buckets, now };
         assert!(matches!(session.receive(r#"["REQ","s",{}]"#, &mut context)[..], [Action::Subscribe(..)]));
         let (note, json): (_, Arc<str>) = (event(1, 1, &[], ""), "x".repeat(length).into());
         let mut kept = 0;

@@ -1,8 +1,9 @@
+use futures_util::FutureExt;
 use nexus_model::Verified;
 use nexus_nostr::{Event, Kind, Seconds, SigningKey, Tags};
 use nexus_relay::{
-    market::{Counter, Job, JobState, Profile, validate},
-    ports::{PreparedEvent, StorageAdapter},
+    market::{Counter, Job, JobState, PROVIDERS, Profile, validate},
+    ports::{Outcome, PreparedEvent, StorageAdapter},
     store::MemoryStorage,
 };
 use proptest::prelude::*;
@@ -177,7 +178,6 @@ fn answers_are_held_against_their_request() {
 
 #[test]
 fn the_market_counts_by_day_and_kind() {
-    use futures_util::FutureExt;
     let store = MemoryStorage::default();
     let deletion = event(1, 5, 130, &[&["e", &request().id.to_string()]]);
     let events =
@@ -191,5 +191,52 @@ fn the_market_counts_by_day_and_kind() {
         (10, 1, 20)
     );
     assert_eq!(count(1, Counter::Feedback(nexus_nostr::nip::nip90::Status::Processing)), 1);
-    assert_eq!(count(0, Counter::Cancelled), 1);
+    assert_eq!((count(0, Counter::Cancelled), count(1, Counter::Cancelled)), (0, 1), "nobody chooses the day");
+}
+
+fn stored(store: &MemoryStorage, prepared: PreparedEvent) -> Outcome {
+    store.store_event(prepared).now_or_never().expect("memory never waits").expect("memory works")
+}
+
+fn job(store: &MemoryStorage) -> Job {
+    store.job(&request().id).now_or_never().expect("memory never waits").expect("memory works").expect("a job")
+}
+
+/// Anybody can send a request again that has gone. That opens no job again, and is not counted twice.
+#[test]
+fn a_request_that_is_sent_again_opens_nothing() {
+    let store = MemoryStorage::default();
+    assert!(matches!(stored(&store, prepared(&request(), 1_000, Some(1_100))), Outcome::Stored(_)));
+    store.sweep_expired(Seconds::new(1_100), 10).now_or_never().expect("memory never waits").expect("memory works");
+    assert_eq!(stored(&store, prepared(&request(), 1_200, Some(1_300))), Outcome::Expired);
+    assert_eq!(job(&store).state(Seconds::new(1_200)), JobState::Expired);
+    assert_eq!(store.tally(0, Kind::new(5050), Counter::Requests), 1);
+    let mut job = job(&store);
+    let before = job.clone();
+    job.apply(&prepared(&request(), 1_200, None));
+    assert_eq!(job, before, "what came first stays");
+}
+
+/// A row stays small, however many answer and whomever they name.
+#[test]
+fn a_job_keeps_so_many_providers_and_of_each_so_much() {
+    let mut job = Job::new(request().id);
+    job.apply(&prepared(&request(), 150, None));
+    let id = request().id.to_string();
+    for number in 1..=200_u8 {
+        let named = SigningKey::from_bytes([number; 32]).expect("a key").public_key().to_string();
+        job.apply(&prepared(&event(2, 6050, 100, &[&["e", &id], &["p", &named]]), 200, None));
+    }
+    let provider = &job.providers[&event(2, 1, 0, &[]).pubkey];
+    assert!(provider.customer_mismatch);
+    assert!(serde_json::to_string(&job).expect("JSON").len() < 2_000);
+    for number in 0..=PROVIDERS as u64 {
+        let mut answer = answer(3, 7000, 100, "processing");
+        let mut bytes = [9; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        answer.pubkey = nexus_nostr::PublicKey::from_bytes(bytes);
+        job.apply(&prepared(&answer, 200, None));
+    }
+    assert_eq!(job.providers.len(), PROVIDERS);
+    assert!(job.providers.contains_key(&event(2, 1, 0, &[]).pubkey), "who came first stays");
 }

@@ -121,9 +121,9 @@ fn addresses_are_blocked_alone_or_by_network() {
 #[test]
 fn a_bucket_fills_with_time_and_not_beyond() {
     let rates = Rates { queries: Rate { burst: 2, per_minute: 60 }, remembered: 4, ..Rates::default() };
-    let mut buckets = Buckets::default();
+    let buckets = Buckets::default();
     let ip = |number: u8| Drawer::address([192, 0, 2, number].into(), Use::Query);
-    let mut draw = |drawer, millis| buckets.draw(drawer, &rates, 1, Timestamp::from_millis(millis));
+    let draw = |drawer, millis| buckets.draw(drawer, &rates, 1, Timestamp::from_millis(millis));
     assert_eq!([0, 0, 0, 999, 1_000, 1_000].map(|at| draw(ip(1), at)), [true, true, false, false, true, false]);
     assert_eq!([60_000, 60_000, 60_000].map(|at| draw(ip(1), at)), [true, true, false]);
     assert!((2..100).all(|number| draw(ip(number), 60_000)));

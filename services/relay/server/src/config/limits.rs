@@ -50,6 +50,10 @@ section! {
         pub filters: Bounded<1, 100_000> = Bounded::of(20),
         /// Values of a filter, over all its lists.
         pub filter_values: Bounded<1, 1_000_000> = Bounded::of(2_000),
+        /// Words and phrases that a search asks for or excludes.
+        pub search_words: Bounded<1, 10_000> = Bounded::of(32),
+        /// Values of all subscriptions of a connection, each author with each kind.
+        pub subscription_values: Bounded<1, 1_000_000_000> = Bounded::of(100_000),
         /// Conditions on tags of a filter.
         pub tag_conditions: Bounded<0, 52> = Bounded::of(5),
         /// Stored events that a filter can ask for.

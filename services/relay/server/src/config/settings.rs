@@ -112,6 +112,8 @@ impl Limits {
             authenticated_subscriptions: self.authenticated_subscriptions.count(),
             filters: self.filters.count(),
             filter_values: self.filter_values.count(),
+            search_words: self.search_words.count(),
+            subscription_values: self.subscription_values.count(),
             tag_conditions: self.tag_conditions.count(),
             limit: self.limit.count(),
             default_limit: self.default_limit.count(),
