@@ -178,6 +178,7 @@ fn weight(event: &StoredEvent) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nexus_model::Timestamp;
     use nexus_sync::{event::Kind, repo::Origin};
 
     fn repo(claims: u64) -> Repo {
@@ -188,7 +189,8 @@ mod tests {
     fn changes(number: u64) -> Changes {
         let did = repo(0).did;
         let mut events = Tail::default();
-        events.push(StoredEvent { seq: Seq::new(number), did: did.to_shared(), kind: Kind::Live, body: "".into() });
+        let (seq, time) = (Seq::new(number), Timestamp::from_millis(0));
+        events.push(StoredEvent { seq, did: did.to_shared(), kind: Kind::Live, time, body: "".into() });
         Changes { rows: vec![(did, Some(Arc::new(repo(number))))], events, oldest: Seq::START }
     }
 
