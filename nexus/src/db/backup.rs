@@ -29,7 +29,11 @@ pub(super) fn run(settings: &Settings, services: &[Service], to: &Path) -> Outco
     for service in there {
         match service {
             Service::Social => copy_social(settings, to)?,
-            Service::Sync => sync::open_store(settings)?.backup(&to.join("sync.sqlite"))?,
+            Service::Sync => {
+                // Its name depends on the dialect, and a copy is looked for by it.
+                let database = super::database(settings, service);
+                sync::open_store(settings)?.backup(&to.join(database.file_name().unwrap_or_default()))?;
+            }
             // Its index is made anew from the copy.
             Service::Relay => relay::backup(settings, &to.join("relay.sqlite"))?,
         }
