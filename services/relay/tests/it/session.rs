@@ -4,10 +4,8 @@
 use crate::stage::TestStage;
 use futures_util::FutureExt;
 use nexus_nostr::{Event, Filter, Kind, Seconds, SigningKey, Tags, nip::nip42::RelayUrl};
-use nexus_relay::{
-    settings::{Limits, Rates, Settings},
-    suite::scenario::Stage,
-};
+use nexus_relay::settings::{Limits, Rates, Settings};
+use nexus_relay_suite::scenario::Stage;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
