@@ -14,9 +14,9 @@ use nexus_relay_server::{
 use nexus_runtime::Clock;
 use nexus_sqlite::{
     Database, Durability, Options,
-    relay::{Patience, Settings as StoreSettings, SqliteStorage},
+    relay::{Examined, Patience, Queues, Recent, Settings as StoreSettings, SqliteStorage, examine},
 };
-use std::{num::NonZero, path::Path, sync::Arc};
+use std::{collections::BTreeSet, num::NonZero, path::Path, sync::Arc};
 
 /// Opens the store.
 pub(crate) fn open_store(settings: &Settings) -> Outcome<SqliteStorage> {
@@ -28,8 +28,13 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<SqliteStorage> {
     let storage = &settings.relay.storage;
     let store = StoreSettings {
         options: Options { readers: storage.readers.count(), ..Options::new(Durability::Full) },
+        recent: Recent { flush: storage.recent.get(), max: storage.recent_most.get() },
+        queues: Queues {
+            calls: storage.queue.count(),
+            group: storage.group.count(),
+            questions: storage.queries.count(),
+        },
         patience: Patience { slice: storage.query_slice.duration(), total: storage.query_time.duration() },
-        ..StoreSettings::new(Durability::Full)
     };
     SqliteStorage::open_with(&path, store).map_err(|error| {
         let told = crate::failure::told(&error);
@@ -37,9 +42,19 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<SqliteStorage> {
     })
 }
 
-/// What is wrong with the database, which another process may use meanwhile.
-pub(crate) fn check(settings: &Settings) -> Outcome<Vec<String>> {
-    Ok(open_file(settings)?.check()?)
+/// Says what is wrong with the database and its index, which another process may use meanwhile, and what to do.
+pub(crate) fn check(settings: &Settings) -> Outcome {
+    let path = settings.relay_database();
+    let Examined { faults, notes } = examine(&path)?;
+    notes.iter().for_each(|note| println!("{note}"));
+    if faults.is_empty() {
+        println!("nothing is wrong with it");
+        return Ok(());
+    }
+    faults.iter().for_each(|fault| println!("{fault}"));
+    let remedies: BTreeSet<_> = faults.iter().map(|fault| fault.remedy(&path)).collect();
+    remedies.iter().for_each(|remedy| println!("what to do: {remedy}"));
+    Err(Failure::new(Exit::Failed, format!("{} things are wrong with the database", faults.len())))
 }
 
 /// Copies the database, which another process may use meanwhile.

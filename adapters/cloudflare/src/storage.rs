@@ -145,7 +145,8 @@ impl<D: D1> StorageAdapter for D1Storage<D> {
             }
         }
         let mut seen = HashSet::new();
-        Ok(Page { events: ordered.into_values().filter(|found| seen.insert(found.id)).collect(), more })
+        let events = ordered.into_values().filter(|found| seen.insert(found.id)).collect();
+        Ok(Page { events, more, scanned: 0 })
     }
 
     async fn count(

@@ -51,6 +51,16 @@ impl Error {
         matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure))
     }
 
+    /// True if the file isn't what was written.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Damaged(_) => true,
+            Self::Sqlite(error) => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)),
+            _ => false,
+        }
+    }
+
     /// True if the file belongs to another service or another program.
     pub const fn is_foreign(&self) -> bool {
         matches!(self, Self::OtherApplication { .. })

@@ -10,11 +10,14 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     let unpublishable = settings.social.keyed.problem(settings.social.watcher.pkarr).map(str::to_owned);
     let runs_sync = settings.services.contains(&Service::Sync);
     let sync = if runs_sync { settings.sync.conflicts() } else { Vec::new() };
+    let runs_relay = settings.services.contains(&Service::Relay);
+    let relay = if runs_relay { settings.relay.conflicts() } else { Vec::new() };
     [incomplete_tls(settings), bad_schedule(settings), unpublishable]
         .into_iter()
         .flatten()
         .chain(exposed)
         .chain(sync)
+        .chain(relay)
         .map(Problem::Conflict)
         .collect()
 }

@@ -62,3 +62,18 @@ fn the_tables_of_names_are_printed() {
     assert!(printed(&run(directory.path(), ["config", "--flags"])).contains("--homeserver"));
     assert!(printed(&run(directory.path(), ["config", "--reference"])).starts_with("# Configuration"));
 }
+
+#[test]
+fn a_bound_that_is_below_another_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "[relay.storage]\nrecent = 1000\nrecent_most = 500\n[relay.limits]\nlimit = 10\n";
+    fs::write(directory.path().join("nexus.toml"), text).unwrap();
+    let checked = run(directory.path(), ["config", "check"]);
+    assert_eq!(checked.status.code(), Some(2));
+    for told in [
+        "`relay.storage.recent` = 1000 is above `relay.storage.recent_most` = 500",
+        "`relay.limits.default_limit` = 500",
+    ] {
+        assert!(printed(&checked).contains(told), "{}", printed(&checked));
+    }
+}

@@ -21,6 +21,8 @@ mod network;
 mod program;
 mod readme;
 mod relay;
+mod relay_damage;
+mod relay_full;
 mod relay_verbs;
 mod reload;
 mod rules;

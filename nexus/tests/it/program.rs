@@ -18,7 +18,11 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A command of the program that knows nothing of this machine's configuration.
 pub(crate) fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
+    prepared(Command::new(env!("CARGO_BIN_EXE_nexus")), directory)
+}
+
+/// A command that is run in `directory` and knows nothing of this machine's configuration.
+pub(crate) fn prepared(mut command: Command, directory: &Path) -> Command {
     let ours = std::env::vars_os().filter(|(name, _)| {
         let name = name.to_string_lossy();
         ["NEXUS", "TAP_", "LOG_LEVEL"].iter().any(|start| name.starts_with(start))

@@ -150,6 +150,33 @@ async fn a_running_relay_is_backed_up_and_checked_and_the_copy_serves() {
     assert!(!directory.path().join("data/relay.sqlite-index").exists());
 }
 
+#[tokio::test]
+async fn what_it_does_and_has_is_measured() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let job = key().sign(Kind::new(5_050), Seconds::new(1_700_000_000), Tags::default(), "");
+    let program = Program::start(directory.path(), &["relay"]);
+    assert!(Client::connect(&program).await.told(publish(&job)).await.contains("true"));
+    program.stop();
+    let metrics = format!("server.metrics_bind=127.0.0.1:{port}");
+    let program = Program::start(directory.path(), &["relay", "--set", &metrics]);
+    let mut client = Client::connect(&program).await;
+    assert!(client.told(r#"["REQ","jobs",{"kinds":[5050]}]"#.to_owned()).await.contains("EVENT"));
+    let wanted = ["nexus_db_bytes ", r#"nexus_jobs{state="open",kind="5050"} 1"#, "nexus_query_rows_scanned_count "];
+    let measured =
+        async || reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
+    let mut text = measured().await;
+    let since = std::time::Instant::now();
+    while !wanted.iter().all(|name| text.contains(name)) {
+        assert!(since.elapsed() < PATIENCE, "{wanted:?} in {text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        text = measured().await;
+    }
+    let bytes = text.lines().find_map(|line| line.strip_prefix("nexus_db_bytes ")).unwrap();
+    assert!(bytes.parse::<f64>().unwrap() > 4_096.0, "{bytes}");
+    program.stop();
+}
+
 /// How often the power is cut: more often when there is time.
 fn cuts() -> usize {
     if std::env::var_os("NEXUS_LONG").is_some() { 50 } else { 3 }

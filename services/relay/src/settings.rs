@@ -272,7 +272,8 @@ pub struct Rates {
     pub ban: i64,
     /// By how much more authenticated clients may (10).
     pub authenticated_factor: u32,
-    /// How many addresses and authors are remembered (65,536). The ones that waited longest are forgotten.
+    /// How many addresses and authors are remembered (65,536). The ones that waited longest are forgotten. As many
+    /// signed requests are remembered; further ones are refused.
     pub remembered: usize,
 }
 

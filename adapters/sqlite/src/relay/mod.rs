@@ -20,6 +20,7 @@ mod scan;
 mod tail;
 mod write;
 
+pub use check::{Examined, Fault, examine};
 pub use index::Recent;
 
 use crate::{Checkpoints, Database, Durability, Options, Result, Schema};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub recent: Recent,
     /// How long questions may take.
     pub patience: Patience,
+    /// How much may wait.
+    pub queues: Queues,
 }
 
 impl Settings {
@@ -69,7 +72,25 @@ impl Settings {
 
 impl From<Options> for Settings {
     fn from(options: Options) -> Self {
-        Self { options, recent: Recent::default(), patience: Patience::default() }
+        Self { options, recent: Recent::default(), patience: Patience::default(), queues: Queues::default() }
+    }
+}
+
+/// How much may wait for the store's threads. Where it is that much, whoever brings more waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Queues {
+    /// Calls for the writer.
+    pub calls: usize,
+    /// Events that make a group which is committed without looking for more.
+    pub group: usize,
+    /// Questions for the readers.
+    pub questions: usize,
+}
+
+impl Default for Queues {
+    /// 4,096 calls in groups of 1,000 events, 1,024 questions.
+    fn default() -> Self {
+        Self { calls: 4_096, group: 1_000, questions: 1_024 }
     }
 }
 
@@ -124,7 +145,7 @@ impl SqliteStorage {
     /// # Errors
     /// As [`SqliteStorage::open`].
     pub fn open_with(path: &Path, settings: impl Into<Settings>) -> Result<Self> {
-        let Settings { options, recent, patience } = settings.into();
+        let Settings { options, recent, patience, queues } = settings.into();
         let readers = options.readers;
         let options = Options { checkpoints: Checkpoints::Apart, ..options };
         let database = Database::open(path, &SCHEMA, options)?;
@@ -134,8 +155,8 @@ impl SqliteStorage {
         replay(&database, &index, last)?;
         let core = Arc::new(Core { database, index, tail: Mutex::new(Tail::new(Seq::new(last))), patience });
         let checkpointer = Checkpointer::start(&core).map_err(thread)?;
-        let queue = Queue::start(core.clone(), checkpointer.due().clone(), last).map_err(thread)?;
-        let readers = Readers::start(&core, readers).map_err(thread)?;
+        let queue = Queue::start(core.clone(), checkpointer.due().clone(), last, queues).map_err(thread)?;
+        let readers = Readers::start(&core, readers, queues.questions).map_err(thread)?;
         Ok(Self { readers, queue, _checkpointer: checkpointer, _background: background, core })
     }
 
@@ -160,7 +181,9 @@ impl SqliteStorage {
     /// If the check can't be run.
     pub fn check(&self) -> Result<Vec<String>> {
         let mut faults = self.core.database.check()?;
-        let (stored, listed) = self.core.look(|connection, index| Ok((check::stored(connection)?, index.sum()?)))?;
+        let ((stored, wrong), listed) =
+            self.core.look(|connection, index| Ok((check::stored(connection, u64::MAX)?, index.sum()?)))?;
+        faults.extend(wrong);
         if stored != listed {
             faults.push(format!("the index has {}, the events should have {}", listed, stored));
         }
@@ -247,6 +270,7 @@ fn optional<T>(found: rusqlite::Result<T>) -> Result<Option<T>> {
 fn failed(error: &Arc<crate::Error>) -> StorageError {
     match **error {
         crate::Error::Damaged(_) => StorageError::Damaged("a row can't be what was written"),
+        ref error if error.is_damage() => StorageError::Damaged("the file is no whole database"),
         _ => StorageError::Unavailable(Box::new(error.clone())),
     }
 }

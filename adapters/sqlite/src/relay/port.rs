@@ -174,6 +174,12 @@ impl StorageAdapter for SqliteStorage {
         self.ask(move |connection, _| tallies(connection, day)).await
     }
 
+    async fn bytes(&self) -> Answer<u64> {
+        let core = self.core.clone();
+        let size = move |_: &Connection, _: &Snapshot| Ok(core.database.size()? + core.index.size()?);
+        self.ask(size).await
+    }
+
     async fn drop_removals(&self, upto: Seq, max: usize) -> Answer<u64> {
         let sql = "DELETE FROM removal WHERE seq IN (SELECT seq FROM removal WHERE seq <= ? ORDER BY seq LIMIT ?)";
         let bounds = (number(upto.get()), number(max as u64));

@@ -77,11 +77,12 @@ pub(super) struct PageQuestion {
     /// What all filters found.
     all: BTreeMap<(usize, Reverse<Seconds>, EventId), StoredEvent>,
     more: bool,
+    scanned: u64,
 }
 
 impl PageQuestion {
     pub(super) fn new(filters: &[Filter], scope: &Scope) -> Self {
-        Self { scans: Scans::new(filters, scope), own: BTreeMap::new(), all: BTreeMap::new(), more: false }
+        Self { scans: Scans::new(filters, scope), own: BTreeMap::new(), all: BTreeMap::new(), more: false, scanned: 0 }
     }
 
     /// Adds what the current filter found to the answer.
@@ -90,13 +91,14 @@ impl PageQuestion {
             let rank = if order == Order::Score { rank } else { usize::MAX };
             self.all.insert((rank, created_at, id), event);
         }
+        self.scanned += self.scans.current().map_or(0, |scan| scan.seen());
         self.scans.end_current();
     }
 
     fn finish(&mut self) -> Page {
         let mut seen = HashSet::new();
         let events = std::mem::take(&mut self.all).into_values().filter(|event| seen.insert(event.id));
-        Page { events: events.collect(), more: self.more }
+        Page { events: events.collect(), more: self.more, scanned: self.scanned }
     }
 }
 

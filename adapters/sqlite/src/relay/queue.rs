@@ -4,7 +4,7 @@
 //! gathers. The queue is bounded; whoever brings more waits before it.
 
 use super::{
-    Core,
+    Core, Queues,
     checkpoint::{Committed, Due},
     failed,
     group::OpenGroup,
@@ -18,9 +18,6 @@ use std::{
     sync::{Arc, mpsc},
 };
 use tokio::sync::oneshot;
-
-/// How many calls may wait, and how many events make a group that is committed without looking for more.
-const GROUPING: Grouping = Grouping { queue: 4_096, group: 1_000 };
 
 /// Something to be done in the writer's transaction.
 trait Call: Send {
@@ -84,11 +81,12 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Starts the writer, for a store whose newest position is `last`.
-    pub(super) fn start(core: Arc<Core>, log: Arc<Due>, last: u64) -> std::io::Result<Self> {
+    pub(super) fn start(core: Arc<Core>, log: Arc<Due>, last: u64, queues: Queues) -> std::io::Result<Self> {
+        let grouping = Grouping { queue: queues.calls, group: queues.group };
         let (lives, ended) = mpsc::channel();
         let mut thread = Thread { core, log, last, _lives: lives };
         let work = move |calls| Ok::<_, Infallible>(thread.handle(calls));
-        let (calls, _) = groups::start("relay-writer", GROUPING, |call: &Handed| call.0.weight(), work)?;
+        let (calls, _) = groups::start("relay-writer", grouping, |call: &Handed| call.0.weight(), work)?;
         Ok(Self { calls: Some(calls), ended: std::sync::Mutex::new(ended) })
     }
 

@@ -17,9 +17,6 @@ use tokio::{
     task::{coop::consume_budget, yield_now},
 };
 
-/// How many questions may wait; whoever asks more waits before the queue.
-const MAX_WAITING: usize = 1_024;
-
 /// How long a question may take where it is asked, before it is handed to a thread.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
@@ -126,9 +123,9 @@ impl Queue {
 }
 
 impl Readers {
-    /// Starts `count` threads.
-    pub(super) fn start(core: &Arc<Core>, count: usize) -> std::io::Result<Self> {
-        let (queue, places) = (Arc::new(Queue::default()), Arc::new(Semaphore::new(MAX_WAITING)));
+    /// Starts `count` threads, for which `waiting` questions may wait; whoever asks more waits before the queue.
+    pub(super) fn start(core: &Arc<Core>, count: usize, waiting: usize) -> std::io::Result<Self> {
+        let (queue, places) = (Arc::new(Queue::default()), Arc::new(Semaphore::new(waiting)));
         let mut readers = Self { core: core.clone(), queue, places, threads: Vec::new() };
         for number in 0..count.max(1) {
             let (core, queue) = (core.clone(), readers.queue.clone());

@@ -105,6 +105,11 @@ impl Scan {
         &self.filter
     }
 
+    /// How many entries were looked at.
+    pub(super) const fn seen(&self) -> u64 {
+        self.seen as u64
+    }
+
     /// The next match.
     pub(super) fn next(&mut self, connection: &Connection, wanted: Wanted, end: Instant) -> Result<Next> {
         loop {

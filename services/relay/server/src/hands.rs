@@ -4,7 +4,6 @@ use crate::{
     adapters::{NativeRelay, WatchedStorage},
     config::Relay as Config,
     door::{Door, DoorLimits, Refused, Seat},
-    http::Seen,
     meters::ClientVerbs,
 };
 use metrics::Histogram;
@@ -29,7 +28,6 @@ pub(crate) struct Hands<S> {
     admitted: Histogram,
     began: Timestamp,
     own_key: Option<SigningKey>,
-    seen: Seen,
     /// Cancelled when nobody is let in any more, and those inside are told.
     stop: CancellationToken,
     connections: TaskTracker,
@@ -48,7 +46,6 @@ impl<S: StorageAdapter + 'static> Hands<S> {
             config: RwLock::new(Arc::new(config)),
             began: clock.now(),
             own_key,
-            seen: Seen::default(),
             clock,
             door: Arc::new(door),
             verbs: ClientVerbs::new(),
@@ -94,10 +91,6 @@ impl<S: StorageAdapter + 'static> Hands<S> {
     /// The relay's own key, if it has one.
     pub(crate) const fn own_key(&self) -> Option<&SigningKey> {
         self.own_key.as_ref()
-    }
-
-    pub(crate) const fn seen(&self) -> &Seen {
-        &self.seen
     }
 
     pub(crate) const fn verbs(&self) -> &ClientVerbs {

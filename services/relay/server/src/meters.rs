@@ -1,10 +1,13 @@
 //! What is measured, under the names that operators look for; the names of strfry stand beside ours where its
 //! dashboards want them.
 
-use metrics::{Counter, Histogram, counter, histogram};
-use nexus_nostr::{Kind, KindClass};
-use nexus_relay::ports::Outcome;
-use std::time::Duration;
+use metrics::{Counter, Histogram, counter, gauge, histogram};
+use nexus_nostr::{Kind, KindClass, Seconds};
+use nexus_relay::{
+    market::{Job, JobState},
+    ports::Outcome,
+};
+use std::{collections::BTreeMap, time::Duration};
 
 /// What clients send. Everything else counts as the last.
 const CLIENT_VERBS: [&str; 9] = ["EVENT", "REQ", "CLOSE", "AUTH", "COUNT", "NEG-OPEN", "NEG-MSG", "NEG-CLOSE", "other"];
@@ -85,6 +88,7 @@ pub(crate) struct StoreMeters {
     commit: Histogram,
     batch: Histogram,
     rows: Histogram,
+    scanned: Histogram,
 }
 
 impl StoreMeters {
@@ -93,6 +97,7 @@ impl StoreMeters {
             commit: histogram!("nexus_commit_seconds"),
             batch: histogram!("nexus_commit_batch_size"),
             rows: histogram!("nexus_query_rows"),
+            scanned: histogram!("nexus_query_rows_scanned"),
         }
     }
 
@@ -100,8 +105,10 @@ impl StoreMeters {
         histogram!("nexus_query_seconds", "plan" => plan).record(time.as_secs_f64());
     }
 
-    pub(crate) fn found(&self, rows: usize) {
+    /// A query gave `rows` events, for which `scanned` entries were looked at.
+    pub(crate) fn found(&self, rows: usize, scanned: u64) {
         self.rows.record(rows as f64);
+        self.scanned.record(scanned as f64);
     }
 
     /// Events of these kinds were stored in this time; without outcomes they were not.
@@ -116,6 +123,34 @@ impl StoreMeters {
             }
         }
     }
+}
+
+/// Gauges of what is looked at once a minute.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges(BTreeMap<(String, String), u64>);
+
+impl Gauges {
+    /// The store takes so many bytes.
+    pub(crate) fn bytes(&self, bytes: u64) {
+        gauge!("nexus_db_bytes").set(bytes as f64);
+    }
+
+    /// These are the newest jobs, as they stand at `now`. What there is no more of becomes nothing.
+    pub(crate) fn jobs(&mut self, jobs: &[Job], now: Seconds) {
+        self.0.values_mut().for_each(|count| *count = 0);
+        for job in jobs {
+            let kind = job.request.as_ref().map_or_else(String::new, |request| name(request.kind.get()));
+            *self.0.entry((state(job.state(now)), kind)).or_default() += 1;
+        }
+        for ((state, kind), count) in &self.0 {
+            gauge!("nexus_jobs", "state" => state.clone(), "kind" => kind.clone()).set(*count as f64);
+        }
+    }
+}
+
+/// A state as the API calls it.
+fn state(state: JobState) -> String {
+    serde_json::to_value(state).ok().and_then(|state| state.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 const fn class(class: KindClass) -> &'static str {

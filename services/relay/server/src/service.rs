@@ -9,6 +9,7 @@ use crate::{
     hands::Hands,
     http,
     market::{self, JobFeed},
+    meters::Gauges,
     mirror::{LinkOptions, Router as Streams, Stream},
 };
 use axum::Router;
@@ -17,6 +18,7 @@ use nexus_journal::Head;
 use nexus_nostr::SigningKey;
 use nexus_relay::{
     Relay,
+    market::JobQuery,
     ports::{Judge, StorageAdapter, StorageError},
 };
 use nexus_runtime::{CancellationToken, Clock, Tasks};
@@ -27,6 +29,10 @@ use tokio::sync::{Notify, watch};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often what waits too long is ended and what expired is removed.
 const TICK: Duration = Duration::from_secs(1);
+/// How often what takes longer to look at is measured.
+const LOOK: Duration = Duration::from_secs(60);
+/// How many of the newest jobs are looked at then.
+const JOBS: usize = 10_000;
 
 /// What the service stands on.
 pub struct Parts<S> {
@@ -130,6 +136,10 @@ impl<S: StorageAdapter + 'static> Service<S> {
         let link = LinkOptions { key: hands.own_key().cloned(), patience: PATIENCE, clock: hands.clock().clone() };
         let router = Streams::<Native<S>>::new(hands.relay().clone(), head.watch(), link);
         tasks.spawn("relay-streams", |stop| router.run(streams.subscribe(), stop));
+        tasks.spawn("relay-gauges", {
+            let hands = hands.clone();
+            |stop| measure(hands, stop)
+        });
         tasks.spawn("relay-ticks", {
             let hands = hands.clone();
             |stop| tick(hands, stop)
@@ -200,6 +210,23 @@ async fn tick<S: StorageAdapter + 'static>(hands: Arc<Hands<S>>, stop: Cancellat
                 tracing::error!(error = &error as &dyn std::error::Error, "expired events were not removed");
             }
             result => result?,
+        }
+    }
+    Ok(())
+}
+
+/// Tells now and then how large the store is, and where jobs stand. A store that fails is told of elsewhere.
+async fn measure<S: StorageAdapter + 'static>(hands: Arc<Hands<S>>, stop: CancellationToken) -> Result<(), Infallible> {
+    let (mut gauges, mut looks) = (Gauges::default(), tokio::time::interval(LOOK));
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(looks.tick()).await.is_some() {
+        let now = hands.clock().now().into();
+        let newest = JobQuery { limit: JOBS, now, ..JobQuery::default() };
+        if let Ok(bytes) = hands.storage().bytes().await {
+            gauges.bytes(bytes);
+        }
+        if let Ok(jobs) = hands.storage().jobs(&newest).await {
+            gauges.jobs(&jobs, now);
         }
     }
     Ok(())

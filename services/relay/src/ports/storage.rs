@@ -115,6 +115,11 @@ pub trait StorageAdapter: MaybeSend + MaybeSync {
     /// What the market counted from `day` on, by day, kind and counter.
     fn tallies(&self, day: i64) -> impl Future<Output = Result<Vec<Tally>, StorageError>> + MaybeSend;
 
+    /// Bytes that the store takes; 0 if it doesn't know.
+    fn bytes(&self) -> impl Future<Output = Result<u64, StorageError>> + MaybeSend {
+        async { Ok(0) }
+    }
+
     /// Forgets at most `max` removals up to position `upto`, and gives their number.
     fn drop_removals(&self, upto: Seq, max: usize) -> impl Future<Output = Result<u64, StorageError>> + MaybeSend;
 }
@@ -196,6 +201,8 @@ pub struct Page {
     pub events: Vec<StoredEvent>,
     /// True if some filter's limit left events out.
     pub more: bool,
+    /// Entries and rows that were looked at for it, as far as the store counts them.
+    pub scanned: u64,
 }
 
 /// What a count found.

@@ -15,6 +15,7 @@ mod reload;
 mod roles;
 mod route;
 mod upkeep;
+mod vouch;
 
 pub use deliver::{Observer, Waker};
 pub use intake::{Intake, Protected, Terms, Vetted};
@@ -59,6 +60,7 @@ pub struct Relay<S, C, W, R> {
     feed: deliver::Feed,
     lane: lane::Lane,
     upkeep: upkeep::Upkeep,
+    vouchers: Mutex<vouch::Vouchers>,
     judge: RwLock<Option<Arc<dyn Judge>>>,
 }
 
@@ -93,6 +95,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             feed: deliver::Feed::new(start),
             lane: lane::Lane::default(),
             upkeep: upkeep::Upkeep::default(),
+            vouchers: Mutex::default(),
             judge: RwLock::default(),
         };
         relay.reload_lists().await?;

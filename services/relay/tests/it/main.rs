@@ -20,3 +20,4 @@ mod session;
 mod stage;
 mod store;
 mod upkeep;
+mod vouch;

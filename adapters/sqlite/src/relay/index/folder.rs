@@ -4,8 +4,10 @@
 use super::{
     file::{FileRun, RunWriter, StoreId},
     run::Run,
+    snapshot::Snapshot,
 };
 use crate::{Error, Result};
+use roaring::RoaringTreemap;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -66,6 +68,12 @@ impl Folder {
         Ok(Arc::new(Run::in_file(first, last, file)))
     }
 
+    /// Bytes of all files. One that goes meanwhile counts as nothing.
+    pub(super) fn size(&self) -> Result<u64> {
+        let files = std::fs::read_dir(&self.path).map_err(Error::file(&self.path))?;
+        Ok(files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum())
+    }
+
     /// Each run file with the positions that its name tells. What wasn't finished is removed.
     fn files(&self) -> Result<Vec<(u64, u64, PathBuf)>> {
         let mut files = Vec::new();
@@ -78,6 +86,69 @@ impl Folder {
             }
         }
         Ok(files)
+    }
+}
+
+/// What lies in a folder, looked at without changing it.
+#[derive(Debug)]
+pub(in crate::relay) struct Survey {
+    /// The names of all run files, in order.
+    pub(in crate::relay) names: Vec<PathBuf>,
+    /// The position up to which files follow each other from the first on.
+    pub(in crate::relay) upto: u64,
+    /// What keeps files from being used.
+    pub(in crate::relay) faults: Vec<String>,
+    runs: Vec<Arc<Run>>,
+}
+
+impl Survey {
+    /// The index as far as it is in files, without the entries of `dead`.
+    pub(in crate::relay) fn snapshot(&self, dead: RoaringTreemap) -> Snapshot {
+        Snapshot { runs: self.runs.clone(), dead: Arc::new(dead), last: self.upto }
+    }
+}
+
+/// Looks at the folder at `path` of the store of that name, which may be in use. A folder that isn't there has nothing.
+pub(in crate::relay) fn survey(path: &Path, store: &StoreId) -> Result<Survey> {
+    let mut survey = Survey { names: Vec::new(), upto: 0, faults: Vec::new(), runs: Vec::new() };
+    let mut files = Vec::new();
+    let listed = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(survey),
+        listed => listed.map_err(Error::file(path))?,
+    };
+    for file in listed {
+        let path = file.map_err(Error::file(path))?.path();
+        files.extend(positions(&path).map(|(first, last)| (first, std::cmp::Reverse(last), path)));
+    }
+    files.sort_unstable();
+    for (first, std::cmp::Reverse(last), path) in files {
+        survey.add(first, last, &path, store)?;
+        survey.names.push(path);
+    }
+    Ok(survey)
+}
+
+impl Survey {
+    /// Adds a file, if it goes on where the others end. One that others stand for was merged into them.
+    fn add(&mut self, first: u64, last: u64, path: &Path, store: &StoreId) -> Result<()> {
+        if first > self.upto + 1 {
+            self.faults.push(format!("no file has the positions from {} to {}", self.upto + 1, first - 1));
+        }
+        if first <= self.upto {
+            return Ok(());
+        }
+        match FileRun::open(path, store, first, last) {
+            Ok(Some(file)) if first == self.upto + 1 => {
+                self.runs.push(Arc::new(Run::in_file(first, last, file)));
+                self.upto = last;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => self.faults.push(format!("{} is not whole, or another store's", path.display())),
+            // It was merged into another meanwhile.
+            Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ mod snapshot;
 pub(super) use background::Background;
 pub(super) use entry::{EXPIRY, Entry, age, ages, entry, key, short};
 pub(super) use file::StoreId;
+pub(super) use folder::{Survey, survey};
 pub(super) use ids::Ids;
 pub(super) use snapshot::{Snapshot, Walk};
 
@@ -216,6 +217,11 @@ impl Index {
         let mut state = self.changed.wait_while(state, is_busy).unwrap_or_else(PoisonError::into_inner);
         state.flush_all = false;
         state.failure.clone().map_or(Ok(()), |failure| Err(Error::Index(failure)))
+    }
+
+    /// Bytes of its files.
+    pub(super) fn size(&self) -> Result<u64> {
+        self.folder.size()
     }
 
     /// Events that were removed and may still have entries.

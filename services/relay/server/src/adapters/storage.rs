@@ -69,7 +69,7 @@ impl<S: StorageAdapter> StorageAdapter for WatchedStorage<S> {
 
     async fn query(&self, filters: &[Filter], scope: &Scope) -> Answer<Page> {
         let page = self.timed("query", self.store.query(filters, scope)).await?;
-        self.meters.found(page.events.len());
+        self.meters.found(page.events.len(), page.scanned);
         Ok(page)
     }
 
@@ -141,6 +141,10 @@ impl<S: StorageAdapter> StorageAdapter for WatchedStorage<S> {
 
     async fn tallies(&self, day: i64) -> Answer<Vec<Tally>> {
         self.noted(self.store.tallies(day).await)
+    }
+
+    async fn bytes(&self) -> Answer<u64> {
+        self.noted(self.store.bytes().await)
     }
 
     async fn drop_removals(&self, upto: Seq, max: usize) -> Answer<u64> {

@@ -71,6 +71,32 @@ impl Relay {
     /// Keys that are read at the start only, with all below them.
     pub const FIXED: [&'static str; 4] = ["bind", "secret_key", "storage", "cache"];
 
+    /// Every broken rule over several keys.
+    pub fn conflicts(&self) -> Vec<String> {
+        let pairs = [
+            (
+                "relay.storage.recent",
+                self.storage.recent.get(),
+                "relay.storage.recent_most",
+                self.storage.recent_most.get(),
+            ),
+            (
+                "relay.connections.outbound",
+                self.connections.outbound.get(),
+                "relay.connections.outbound_most",
+                self.connections.outbound_most.get(),
+            ),
+            (
+                "relay.limits.default_limit",
+                self.limits.default_limit.get(),
+                "relay.limits.limit",
+                self.limits.limit.get(),
+            ),
+        ];
+        let broken = pairs.into_iter().filter(|(_, low, _, high)| low > high);
+        broken.map(|(low, is, high, most)| format!("`{low}` = {is} is above `{high}` = {most}")).collect()
+    }
+
     /// These settings, with those that are read at the start only as they were in `other`.
     #[must_use]
     pub(crate) fn with_fixed_of(self, other: &Self) -> Self {
@@ -116,6 +142,17 @@ section! {
         pub query_slice: nexus_config::Span<1, 60_000> = nexus_config::Span::of(10),
         /// How long a query may work in all; then its subscription is closed.
         pub query_time: nexus_config::Span<10, 3_600_000> = nexus_config::Span::of(5_000),
+        /// Queries that may wait for a thread; whoever asks more waits before them.
+        pub queries: Bounded<1, 1_000_000> = Bounded::of(1_024),
+        /// Changes that may wait to be written; whoever brings more waits, and is not read meanwhile.
+        pub queue: Bounded<1, 1_000_000> = Bounded::of(4_096),
+        /// So many events are committed together without looking for more.
+        pub group: Bounded<1, 100_000> = Bounded::of(1_000),
+        /// From how many events on what the index has in memory is written to a file: with the usual events 16 MB for
+        /// 32768 of them.
+        pub recent: Bounded<256, 100_000_000> = Bounded::of(32_768),
+        /// At how many of them commits wait for that file.
+        pub recent_most: Bounded<256, 1_000_000_000> = Bounded::of(131_072),
     }
 }
 

@@ -12,7 +12,8 @@ section! {
     pub struct Stream {
         /// What it is called in the log and in metrics.
         pub name: String = "stream".to_owned(),
-        /// In which direction events go.
+        /// In which direction events go. Ephemeral ones come, and don't go: nothing remembers them, so between relays in
+        /// a ring they would go round for ever.
         pub dir: Direction = Direction::Down,
         /// The other relays.
         pub urls: Vec<RelayAddress> = Vec::new(),

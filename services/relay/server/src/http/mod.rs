@@ -7,8 +7,6 @@ mod page;
 mod root;
 mod stats;
 
-pub(crate) use manage::Seen;
-
 use crate::hands::Hands;
 use axum::{
     Router,

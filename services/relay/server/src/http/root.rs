@@ -35,7 +35,7 @@ pub(super) async fn answer<S: StorageAdapter + 'static>(
             page::answer(&hands, request.headers()).await
         }
         Method::GET | Method::HEAD => info::answer(&hands, request.headers()).await,
-        Method::POST => manage::answer(&hands, request).await,
+        Method::POST => manage::answer(&hands, ip, request).await,
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         _ => {
             let allowed = [(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS, POST"))];

@@ -8,7 +8,7 @@ use axum::{
 };
 use bytes::Bytes;
 use nexus_http::Client;
-use nexus_nostr::{Secp256k1, nip::nip98};
+use nexus_nostr::nip::nip98;
 use nexus_relay::Asker;
 use serde::de::DeserializeOwned;
 
@@ -31,10 +31,8 @@ impl<B: Backend> FromRequest<Market<B>> for Caller {
         if let Some(header) = parts.headers.get(http::header::AUTHORIZATION) {
             let header = header.to_str().map_err(|_| Refusal::unauthorized("the header can't be read"))?;
             let asked = nip98::Request { method: parts.method.as_str(), path: parts.uri.path(), body: &body };
-            let now = market.relay.scope_of(&asker).now;
-            let settings = market.relay.settings();
-            let proof = nip98::authenticate(header, asked, &settings.urls, now, Secp256k1);
-            asker.keys.push(proof.map_err(|error| Refusal::unauthorized(error.to_string()))?.get().pubkey);
+            let proof = market.relay.vouched(header, asked, ip);
+            asker.keys.push(proof.map_err(|error| Refusal::unauthorized(error.to_string()))?);
         }
         market.relay.let_ask(&asker)?;
         Ok(Self { asker, body })

@@ -126,6 +126,34 @@ async fn only_an_administrator_manages_and_each_event_vouches_once() {
     assert_eq!(plain.status(), 415);
 }
 
+/// Management and the market remember together what vouched for a request.
+#[tokio::test]
+async fn an_event_vouches_for_one_request_whichever_route_it_is() {
+    let house = House::with(managed()).await;
+    let signed = |path: &str, body: &str, method: &str, number: u8| {
+        let (url, hash) = (format!("https://relay.example.com{path}"), hex::encode(Sha256::digest(body)));
+        let (number, at) = (number.to_string(), Seconds::new(NOW / 1_000));
+        let tags = Tags::new([["u", &url], ["method", method], ["payload", &hash], ["number", &number]]);
+        format!("Nostr {}", STANDARD.encode(key(1).sign(Kind::new(27_235), at, tags, "").to_json()))
+    };
+    let asked = async |path: &str, header: &str| {
+        let request = client().get(house.url(path)).header("authorization", header);
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    for path in ["/api/v1/jobs", "/api/v1/handlers", "/api/v1/stats"] {
+        let header = signed(path, "", "GET", 1);
+        assert_eq!(asked(path, &header).await, 200, "{path}");
+        assert_eq!(asked(path, &header).await, 401, "{path}: it has vouched before");
+        assert_eq!(asked(path, &signed(path, "", "GET", 2)).await, 200, "{path}");
+    }
+    let query = async |header: &str| {
+        let request = client().post(house.url("/api/v1/query")).header("authorization", header);
+        request.body("[{}]").send().await.expect("an answer").status().as_u16()
+    };
+    let header = signed("/api/v1/query", "[{}]", "POST", 1);
+    assert_eq!((query(&header).await, query(&header).await), (200, 401));
+}
+
 #[tokio::test]
 async fn what_administrators_change_holds_at_once_and_after_a_restart() {
     let house = House::with(managed()).await;
