@@ -67,3 +67,11 @@ CREATE TABLE tally (
     amount INTEGER NOT NULL,
     PRIMARY KEY (day, kind, counter)
 ) STRICT, WITHOUT ROWID;
+
+-- How each provider's jobs went.
+CREATE TABLE standing (
+    pubkey TEXT NOT NULL,
+    measure TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    PRIMARY KEY (pubkey, measure)
+) STRICT, WITHOUT ROWID;

@@ -12,11 +12,11 @@ use nexus_nostr::{
 };
 use nexus_relay::{
     decide::{Decision, Effects, Row, Tombstone, decide},
-    market::{Counter, Job, Tally},
+    market::{self, Counter, Job, Mark, Standing, Tally},
     ports::{Outcome, PreparedEvent, RemovalReason, StorageError},
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The condition, and the first statement of each batch.
 const MOVE: &str = "UPDATE journal SET last = CASE WHEN last = ?1->>'$.from' THEN ?1->>'$.to' END";
@@ -41,6 +41,10 @@ const JOB: &str = "INSERT INTO job SELECT value->>0, value->>1, value->>2, value
 const PROVIDER: &str = "INSERT INTO job_provider SELECT value->>0, value->>1 FROM json_each(?1)";
 const COUNT: &str = "INSERT INTO tally SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?1) WHERE true \
     ON CONFLICT DO UPDATE SET amount = amount + excluded.amount";
+const FORGET_STANDING: &str = "DELETE FROM standing WHERE pubkey IN (SELECT value FROM json_each(?1))";
+const STAND: &str = "INSERT INTO standing SELECT value->>0, value->>1, value->>2 FROM json_each(?1) WHERE true \
+    ON CONFLICT DO UPDATE SET amount = CASE measure WHEN 'last_seen' THEN max(amount, excluded.amount) \
+    ELSE amount + excluded.amount END";
 
 /// Changes on top of a snapshot, not yet written.
 #[derive(Debug)]
@@ -56,6 +60,10 @@ pub(crate) struct Plan {
     /// `None` for those that are forgotten.
     jobs: BTreeMap<EventId, Option<Job>>,
     tallies: BTreeMap<(i64, u16, Counter), u64>,
+    /// What is added to how providers' jobs went.
+    standings: BTreeMap<PublicKey, Standing>,
+    /// Providers of whom nothing is known any more, but what is added after.
+    forgotten: BTreeSet<PublicKey>,
 }
 
 impl Plan {
@@ -72,6 +80,8 @@ impl Plan {
             vanished: Vec::new(),
             jobs: BTreeMap::new(),
             tallies: BTreeMap::new(),
+            standings: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
         }
     }
 
@@ -138,8 +148,15 @@ impl Plan {
         for Tally { day, kind, counter, amount } in effects.tallies {
             *self.tallies.entry((day, kind.get(), counter)).or_default() += amount;
         }
+        self.mark(effects.marks);
         if let Some((author, until)) = effects.vanished {
             self.vanish(&event.id, author, until);
+        }
+    }
+
+    fn mark(&mut self, marks: Vec<Mark>) {
+        for mark in marks {
+            self.standings.entry(mark.provider).or_default().add(mark.measure, mark.amount);
         }
     }
 
@@ -179,6 +196,7 @@ impl Plan {
         let jobs: Vec<Job> = self.known.jobs.values().filter(concerned).cloned().collect();
         for mut job in jobs {
             if asked(&job) {
+                self.mark(market::marks(Some(&job), None));
                 self.known.jobs.remove(&job.id);
                 self.jobs.insert(job.id, None);
             } else {
@@ -186,6 +204,8 @@ impl Plan {
                 self.put_job(job);
             }
         }
+        self.standings.remove(author);
+        self.forgotten.insert(*author);
     }
 
     /// The batch that writes everything, or nothing if the journal has moved.
@@ -242,8 +262,23 @@ impl Plan {
             (day, kind, counter.as_str(), i64::try_from(*amount).unwrap_or(i64::MAX / 2))
         });
         batch.extend(Statement::over(COUNT, tallies)?);
+        batch.extend(Statement::over(FORGET_STANDING, &self.forgotten)?);
+        let marks = self.standings.iter().flat_map(|(provider, standing)| standing.marks(*provider));
+        batch.extend(stand(marks)?);
         Ok(())
     }
+}
+
+/// The statements that add to how providers' jobs went.
+fn stand(marks: impl IntoIterator<Item = Mark>) -> Result<Vec<Statement>, StorageError> {
+    let rows = marks.into_iter().map(|mark| (mark.provider, mark.measure.name(), mark.amount));
+    Statement::over(STAND, rows)
+}
+
+/// The batch that writes how all providers' jobs went, in place of what is known.
+pub(crate) fn replace_standings(marks: Vec<Mark>) -> Result<Vec<Statement>, StorageError> {
+    let forget = Statement::new("DELETE FROM standing", &Value::Null);
+    Ok(std::iter::once(forget).chain(stand(marks)?).collect())
 }
 
 fn columns((seq, prepared): (&Seq, &PreparedEvent)) -> Value {

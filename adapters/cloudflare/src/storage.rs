@@ -2,14 +2,14 @@
 
 use crate::{
     d1::{D1, Row, Statement, escaped, unescaped},
-    plan::Plan,
+    plan::{Plan, replace_standings},
     query::{Columns, Query},
     snapshot::{Questions, Snapshot, event, position, seq},
 };
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{EventId, Filter, Kind, PublicKey, Seconds, nip::nip45::HyperLogLog};
 use nexus_relay::{
-    market::{Counter, Job, JobQuery, Tally},
+    market::{Counter, Job, JobQuery, Mark, Measure, Standing, Tally},
     ports::{
         Count, Entry, Outcome, Page, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter,
         StorageError, StoredEvent,
@@ -318,6 +318,21 @@ impl<D: D1> StorageAdapter for D1Storage<D> {
             Ok(Tally { day: row.integer("day")?, kind: Kind::new(kind), counter, amount })
         };
         rows.iter().map(read).collect()
+    }
+
+    async fn standing(&self, provider: &PublicKey) -> Answer<Standing> {
+        let sql = "SELECT measure, CAST(amount AS TEXT) AS amount FROM standing WHERE pubkey = ?1->>'$'";
+        let mut standing = Standing::default();
+        for row in self.ask(Statement::new(sql, &json!(provider))).await? {
+            let measure = Measure::parse(row.text("measure")?).ok_or(StorageError::Damaged("a measure"))?;
+            standing.add(measure, row.integer("amount")?);
+        }
+        Ok(standing)
+    }
+
+    async fn put_standings(&self, marks: Vec<Mark>) -> Answer<()> {
+        self.0.batch(&replace_standings(marks)?).await?;
+        Ok(())
     }
 
     async fn drop_removals(&self, upto: Seq, max: usize) -> Answer<u64> {

@@ -3,7 +3,7 @@
 //! and carries out the [`Effects`] in the same transaction.
 
 use crate::{
-    market::{Job, Tally},
+    market::{self, Job, Mark, Tally},
     ports::{Outcome, PreparedEvent, RemovalReason},
 };
 use nexus_model::Seq;
@@ -71,6 +71,8 @@ pub struct Effects {
     pub jobs: Vec<Job>,
     /// What to count.
     pub tallies: Vec<Tally>,
+    /// What to count for providers.
+    pub marks: Vec<Mark>,
 }
 
 /// A deletion that is remembered.
@@ -216,9 +218,11 @@ fn follow_job<K: Known>(known: &K, prepared: &PreparedEvent, effects: &mut Effec
     let Some(id) = Job::concerned(event) else {
         return Ok(());
     };
-    let mut job = known.job(&id)?.unwrap_or_else(|| Job::new(id));
+    let before = known.job(&id)?;
+    let mut job = before.clone().unwrap_or_else(|| Job::new(id));
     let latency = job.apply(prepared);
     effects.tallies.extend(Tally::of(event, &job, prepared.received_at(), latency));
+    effects.marks = market::marks(before.as_ref(), Some(&job));
     effects.jobs.push(job);
     Ok(())
 }

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{Error, Result};
 use nexus_model::{Seq, Verified};
-use nexus_nostr::{EventId, Filter, Kind, Seconds, nip::nip45::HyperLogLog};
+use nexus_nostr::{EventId, Filter, Kind, PublicKey, Seconds, nip::nip45::HyperLogLog};
 use nexus_relay::{
-    market::{Counter, Job, JobQuery, Tally},
+    market::{Counter, Job, JobQuery, Mark, Measure, Standing, Tally},
     ports::{
         Count, Entry, Outcome, Page, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter,
         StorageError, StoredEvent, Viewer,
@@ -180,6 +180,15 @@ impl StorageAdapter for SqliteStorage {
         self.ask(size).await
     }
 
+    async fn standing(&self, provider: &PublicKey) -> Answer<Standing> {
+        let provider = *provider;
+        self.ask(move |connection, _| standing(connection, &provider)).await
+    }
+
+    async fn put_standings(&self, marks: Vec<Mark>) -> Answer<()> {
+        self.queue.write(marks.len(), move |writer| writer.replace_standings(&marks)).await
+    }
+
     async fn drop_removals(&self, upto: Seq, max: usize) -> Answer<u64> {
         let sql = "DELETE FROM removal WHERE seq IN (SELECT seq FROM removal WHERE seq <= ? ORDER BY seq LIMIT ?)";
         let bounds = (number(upto.get()), number(max as u64));
@@ -256,6 +265,18 @@ fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<Job>> {
         }
     }
     Ok(found)
+}
+
+fn standing(connection: &Connection, provider: &PublicKey) -> Result<Standing> {
+    let mut statement = connection.prepare_cached("SELECT measure, amount FROM standing WHERE pubkey = ?")?;
+    let mut rows = statement.query((provider.as_bytes(),))?;
+    let mut standing = Standing::default();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        let measure = Measure::parse(&name).ok_or_else(|| Error::Damaged(format!("measure {name:?}")))?;
+        standing.add(measure, row.get(1)?);
+    }
+    Ok(standing)
 }
 
 fn market_events(connection: &Connection, after: Seq, max: usize) -> Result<Vec<(Seq, PreparedEvent)>> {

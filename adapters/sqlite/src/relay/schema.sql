@@ -1,4 +1,4 @@
--- The relay, version 1. Ids and keys are their 32 bytes, moments seconds since the epoch.
+-- The relay, version 2. Ids and keys are their 32 bytes, moments seconds since the epoch.
 
 -- The name of this store, by which its index is known, and the journal's newest position.
 CREATE TABLE journal (store BLOB NOT NULL, last INTEGER NOT NULL) STRICT;
@@ -41,4 +41,12 @@ CREATE TABLE tally (
     counter TEXT NOT NULL,
     amount INTEGER NOT NULL,
     PRIMARY KEY (day, kind, counter)
+) STRICT, WITHOUT ROWID;
+
+-- How each provider's jobs went.
+CREATE TABLE standing (
+    pubkey BLOB NOT NULL,
+    measure TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    PRIMARY KEY (pubkey, measure)
 ) STRICT, WITHOUT ROWID;

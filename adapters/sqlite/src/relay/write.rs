@@ -16,7 +16,7 @@ use nexus_nostr::{
 use nexus_relay::{
     decide::{Decision, Effects, Tombstone, decide},
     index::Term,
-    market::{Job, Tally},
+    market::{self, Job, Mark, Measure, Tally},
     ports::{Entry, Outcome, RemovalReason, StoredEvent},
 };
 use roaring::RoaringTreemap;
@@ -92,6 +92,7 @@ impl Writer<'_> {
         for tally in effects.tallies {
             self.count(&tally)?;
         }
+        self.mark(&effects.marks)?;
         match effects.vanished {
             Some((author, until)) => self.vanish(author, until),
             None => Ok(()),
@@ -159,17 +160,42 @@ impl Writer<'_> {
     }
 
     fn forget_jobs(&mut self, author: &PublicKey) -> Result<()> {
+        for job in self.jobs("SELECT json FROM job WHERE customer = ?", author)? {
+            self.mark(&market::marks(Some(&job), None))?;
+        }
+        self.run("DELETE FROM standing WHERE pubkey = ?", (author.as_bytes(),))?;
         self.run("DELETE FROM job_provider WHERE id IN (SELECT id FROM job WHERE customer = ?)", (author.as_bytes(),))?;
         self.run("DELETE FROM job WHERE customer = ?", (author.as_bytes(),))?;
         let sql = "SELECT j.json FROM job_provider p JOIN job j ON j.id = p.id WHERE p.pubkey = ?";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let answered = statement.query_map((author.as_bytes(),), |row| row.get::<_, String>(0))?;
-        for json in answered.collect::<rusqlite::Result<Vec<_>>>()? {
-            let mut job = job(&json)?;
+        for mut job in self.jobs(sql, author)? {
             job.forget_provider(author);
             self.write_job(&job)?;
         }
         self.run("DELETE FROM job_provider WHERE pubkey = ?", (author.as_bytes(),))
+    }
+
+    fn jobs(&self, sql: &str, of: &PublicKey) -> Result<Vec<Job>> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_map((of.as_bytes(),), |row| row.get::<_, String>(0))?;
+        found.map(|json| job(&json?)).collect()
+    }
+
+    /// Writes how all providers' jobs went, in place of what is known.
+    pub(super) fn replace_standings(&mut self, marks: &[Mark]) -> Result<()> {
+        self.run("DELETE FROM standing", ())?;
+        self.mark(marks)
+    }
+
+    /// Adds to what is known of providers.
+    fn mark(&mut self, marks: &[Mark]) -> Result<()> {
+        let sum = "INSERT INTO standing VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount";
+        let latest = "INSERT INTO standing VALUES (?, ?, ?) \
+                      ON CONFLICT DO UPDATE SET amount = max(amount, excluded.amount)";
+        for mark in marks {
+            let sql = if mark.measure == Measure::LastSeen { latest } else { sum };
+            self.run(sql, (mark.provider.as_bytes(), mark.measure.name(), mark.amount))?;
+        }
+        Ok(())
     }
 
     pub(super) fn write_job(&mut self, job: &Job) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::{
     door::{Door, DoorLimits},
     hands::Hands,
     http,
-    market::{self, JobFeed},
+    market::{self, JobFeed, Notifier},
     meters::Gauges,
     mirror::{LinkOptions, Router as Streams, Stream},
 };
@@ -57,6 +57,9 @@ pub enum BuildError {
     /// The relay's own key.
     #[error("`relay.secret_key` is no secret key of 64 hexadecimal digits")]
     SecretKey,
+    /// There is no key to sign with.
+    #[error("`relay.market.notify_expiry` needs `relay.secret_key`")]
+    NoKey,
     /// A thread.
     #[error("a thread can't be started")]
     Thread(#[from] io::Error),
@@ -82,6 +85,9 @@ impl<S: StorageAdapter + 'static> Service<S> {
     pub async fn build(parts: Parts<S>) -> Result<Self, BuildError> {
         let Parts { config, store, clock, judge, processors } = parts;
         let own_key = config.own_key()?;
+        if config.market.notify_expiry && own_key.is_none() {
+            return Err(BuildError::NoKey);
+        }
         let storage = WatchedStorage::new(store);
         let cache = NativeCache::new(config.cache.max_events.count(), clock.clone());
         let sockets = Sockets::new(config.outbox_bounds(), processors);
@@ -133,6 +139,11 @@ impl<S: StorageAdapter + 'static> Service<S> {
         tasks.spawn("relay-delivery", |stop| deliver(relay, committed, stop));
         let (relay, watch) = (hands.relay().clone(), head.watch());
         tasks.spawn("relay-jobs", |stop| jobs.run::<Native<S>>(relay, watch, stop));
+        if let Some(key) = hands.own_key().filter(|_| hands.config().market.notify_expiry) {
+            let notifier = Notifier::<Native<S>>::new(hands.relay().clone(), key.clone());
+            let watch = head.watch();
+            tasks.spawn("relay-notices", |stop| notifier.run(watch, stop));
+        }
         let link = LinkOptions { key: hands.own_key().cloned(), patience: PATIENCE, clock: hands.clock().clone() };
         let router = Streams::<Native<S>>::new(hands.relay().clone(), head.watch(), link);
         tasks.spawn("relay-streams", |stop| router.run(streams.subscribe(), stop));

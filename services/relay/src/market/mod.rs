@@ -6,12 +6,14 @@
 mod job;
 mod rebuild;
 mod reputation;
+mod standing;
 mod tally;
 mod validate;
 
 pub use job::{Input, Job, JobQuery, JobState, PROVIDERS, Provider, Request};
 pub use rebuild::{Rebuilt, rebuild};
 pub use reputation::{Labels, Performance, labels};
+pub use standing::{Mark, Measure, Standing, marks};
 pub use tally::{Counter, Tally};
 pub use validate::{Profile, validate};
 

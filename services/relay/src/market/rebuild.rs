@@ -1,10 +1,11 @@
 //! Jobs made again from stored events. A job's facts only grow, and learning one twice changes nothing; so the
-//! events are told to the rows that are there, and what expired events told is kept.
+//! events are told to the rows that are there, and what expired events told is kept. How providers stand follows
+//! from all rows.
 
-use super::Job;
+use super::{Job, JobQuery, Mark, Standing, marks};
 use crate::ports::{PreparedEvent, StorageAdapter, StorageError};
 use nexus_model::Seq;
-use nexus_nostr::{EventId, Kind, nip::nip09};
+use nexus_nostr::{EventId, Kind, PublicKey, nip::nip09};
 use std::collections::{BTreeMap, btree_map::Entry};
 
 /// Events that are read at once.
@@ -19,6 +20,8 @@ pub struct Rebuilt {
     pub jobs: u64,
     /// Jobs that were not as they are now.
     pub changed: u64,
+    /// Providers whose jobs were counted.
+    pub providers: u64,
 }
 
 /// Brings all job rows in line with the stored events. No other call may write to the store meanwhile.
@@ -30,11 +33,33 @@ pub async fn rebuild<S: StorageAdapter>(storage: &S) -> Result<Rebuilt, StorageE
     let mut after = Seq::START;
     loop {
         let events = storage.market_events(after, BATCH).await?;
-        let Some((last, _)) = events.last() else { return Ok(rebuilt) };
+        let Some((last, _)) = events.last() else { break };
         after = *last;
         rebuilt.events += events.len() as u64;
         tell(storage, &events, &mut rebuilt).await?;
     }
+    rebuilt.providers = count(storage).await?;
+    Ok(rebuilt)
+}
+
+/// Counts all jobs for their providers, and gives the number of these.
+async fn count<S: StorageAdapter>(storage: &S) -> Result<u64, StorageError> {
+    let mut standings: BTreeMap<PublicKey, Standing> = BTreeMap::new();
+    let mut query = JobQuery { limit: BATCH, ..JobQuery::default() };
+    loop {
+        let jobs = storage.jobs(&query).await?;
+        for Mark { provider, measure, amount } in jobs.iter().flat_map(|job| marks(None, Some(job))) {
+            standings.entry(provider).or_default().add(measure, amount);
+        }
+        let last = jobs.last().and_then(|job| Some((job.request.as_ref()?.created_at, job.id)));
+        if last.is_none() {
+            break;
+        }
+        query.after = last;
+    }
+    let marks = standings.iter().flat_map(|(provider, standing)| standing.marks(*provider));
+    storage.put_standings(marks.collect()).await?;
+    Ok(standings.len() as u64)
 }
 
 /// Tells one batch of events to the jobs that they concern.

@@ -1,6 +1,5 @@
 //! What is known about a provider: how its jobs went, and what others say of it with labels. (NIP-32)
 
-use super::Job;
 use nexus_nostr::{Event, Kind, PublicKey, Seconds, nip::nip59};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,33 +18,10 @@ pub struct Performance {
     pub failed: u64,
     /// The share of results among jobs that came to an end; nothing, if none did.
     pub success_rate: Option<f64>,
-    /// Seconds from a request to its result, of the job in the middle.
+    /// Seconds from a request to its result, of the job in the middle: exact below 16, else at most an eighth too low.
     pub median_latency: Option<u64>,
     /// When it last began to answer, or had a result.
     pub last_seen: Option<Seconds>,
-}
-
-impl Performance {
-    /// What `jobs` say about `provider`.
-    pub fn of(provider: &PublicKey, jobs: &[Job]) -> Self {
-        let mut performance = Self::default();
-        let mut latencies = Vec::new();
-        for (job, answer) in jobs.iter().filter_map(|job| Some((job, job.providers.get(provider)?))) {
-            performance.jobs += 1;
-            performance.succeeded += u64::from(answer.has_succeeded());
-            performance.failed += u64::from(answer.has_failed());
-            let seen = answer.result_at.unwrap_or(answer.first_seen).max(answer.first_seen);
-            performance.last_seen = performance.last_seen.max(Some(seen));
-            if let (Some(request), Some(at)) = (&job.request, answer.result_at) {
-                latencies.push(at.distance(request.received_at));
-            }
-        }
-        latencies.sort_unstable();
-        performance.median_latency = latencies.get(latencies.len().saturating_sub(1) / 2).copied();
-        let ended = performance.succeeded + performance.failed;
-        performance.success_rate = (ended > 0).then(|| performance.succeeded as f64 / ended as f64);
-        performance
-    }
 }
 
 /// Labels by namespace, each with the number of those who gave it.

@@ -2,7 +2,7 @@
 //! backend replaces, deletes and refuses alike.
 
 use super::{MaybeSend, MaybeSync};
-use crate::market::{Job, JobQuery, Tally};
+use crate::market::{Job, JobQuery, Mark, Standing, Tally};
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{
     Event, EventId, Filter, Kind, PublicKey, Seconds,
@@ -119,6 +119,12 @@ pub trait StorageAdapter: MaybeSend + MaybeSync {
     fn bytes(&self) -> impl Future<Output = Result<u64, StorageError>> + MaybeSend {
         async { Ok(0) }
     }
+
+    /// How the jobs of `provider` went.
+    fn standing(&self, provider: &PublicKey) -> impl Future<Output = Result<Standing, StorageError>> + MaybeSend;
+
+    /// Writes how the jobs of all providers went, in place of what is known of any.
+    fn put_standings(&self, marks: Vec<Mark>) -> impl Future<Output = Result<(), StorageError>> + MaybeSend;
 
     /// Forgets at most `max` removals up to position `upto`, and gives their number.
     fn drop_removals(&self, upto: Seq, max: usize) -> impl Future<Output = Result<u64, StorageError>> + MaybeSend;

@@ -3,8 +3,8 @@
 use super::{Relay, Shared, publish::verdict};
 use crate::{
     ports::{
-        CacheAdapter, ConnectionId, Judgement, Page, PreparedEvent, RuntimeAdapter, Scope, Source, StorageAdapter,
-        StorageError, WebSocketAdapter,
+        CacheAdapter, ConnectionId, Judgement, Outcome, Page, PreparedEvent, RuntimeAdapter, Scope, Source,
+        StorageAdapter, StorageError, WebSocketAdapter,
     },
     rules::{
         admission::Admission,
@@ -12,9 +12,10 @@ use crate::{
         reading::{self, Purpose},
     },
     session::{Session, Verdict},
+    settings::Retention,
 };
 use nexus_model::{Raw, Verified};
-use nexus_nostr::{Error, Event, Filter, PublicKey, Reason};
+use nexus_nostr::{Error, Event, Filter, PublicKey, Reason, Seconds};
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex},
@@ -69,6 +70,16 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
+    /// Stores an event of the relay's own and passes it on. No rule is asked: it is the operator's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn publish_own(&self, event: Verified<Event>) -> Result<Outcome, StorageError> {
+        let now: Seconds = self.runtime.now().into();
+        let kept = Retention::max_age(&self.settings().retention, event.get().kind).map(|age| now.plus(age));
+        self.store_once(PreparedEvent::new(event, now, kept)).await
+    }
+
     async fn publish_once(&self, asker: &Asker, event: Raw<Event>) -> Result<Verdict, Reason> {
         let session = self.session_of(asker);
         let admission = self.with_context(|context| session.admit(event.peek(), context))?;
@@ -100,13 +111,17 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             }
             Admission::Store(expires_at) => {
                 let prepared = PreparedEvent::new(event, self.runtime.now().into(), expires_at);
-                let event = prepared.event().clone();
-                let outcome = self.storage.store_event(prepared).await?;
-                self.note(&event, outcome);
-                self.have_delivered().await;
-                Ok(verdict(outcome))
+                self.store_once(prepared).await.map(verdict)
             }
         }
+    }
+
+    async fn store_once(&self, prepared: PreparedEvent) -> Result<Outcome, StorageError> {
+        let event = prepared.event().clone();
+        let outcome = self.storage.store_event(prepared).await?;
+        self.note(&event, outcome);
+        self.have_delivered().await;
+        Ok(outcome)
     }
 
     fn session_of(&self, asker: &Asker) -> Session {

@@ -3,7 +3,7 @@
 use super::query;
 use crate::{
     decide::{Decision, Effects, Known, Row, Tombstone, decide},
-    market::{Counter, Job, JobQuery, Tally, is_of_the_market},
+    market::{self, Counter, Job, JobQuery, Mark, Standing, Tally, is_of_the_market},
     ports::{
         Count, Entry, Outcome, Page, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter,
         StorageError, StoredEvent,
@@ -40,6 +40,7 @@ pub(super) struct State {
     records: BTreeMap<(RecordKind, String), String>,
     jobs: HashMap<EventId, Job>,
     tallies: BTreeMap<(i64, Kind, Counter), u64>,
+    standings: HashMap<PublicKey, Standing>,
 }
 
 /// An event with what the relay added to it.
@@ -119,8 +120,15 @@ impl State {
         for tally in effects.tallies {
             *self.tallies.entry((tally.day, tally.kind, tally.counter)).or_default() += tally.amount;
         }
+        self.mark(effects.marks);
         if let Some((author, until)) = effects.vanished {
             self.vanish(author, until);
+        }
+    }
+
+    fn mark(&mut self, marks: impl IntoIterator<Item = Mark>) {
+        for mark in marks {
+            self.standings.entry(mark.provider).or_default().add(mark.measure, mark.amount);
         }
     }
 
@@ -176,7 +184,10 @@ impl State {
                 && (event.pubkey == author || event.kind.is_gift_wrap() && nip59::is_recipient(event, &author))
         };
         self.remove_where(RemovalReason::Vanished, usize::MAX, |kept| concerned(&kept.event));
-        self.jobs.retain(|_, job| job.request.as_ref().is_none_or(|request| request.customer != author));
+        let asked = |job: &Job| job.request.as_ref().is_some_and(|request| request.customer == author);
+        let gone: Vec<Job> = self.jobs.extract_if(|_, job| asked(job)).map(|(_, job)| job).collect();
+        self.mark(gone.iter().flat_map(|job| market::marks(Some(job), None)));
+        self.standings.remove(&author);
         self.jobs.values_mut().for_each(|job| job.forget_provider(&author));
     }
 
@@ -305,6 +316,17 @@ impl StorageAdapter for MemoryStorage {
         let state = self.state();
         let since = state.tallies.iter().filter(|((counted, _, _), _)| *counted >= day);
         Ok(since.map(|(&(day, kind, counter), &amount)| Tally { day, kind, counter, amount }).collect())
+    }
+
+    async fn standing(&self, provider: &PublicKey) -> Result<Standing, StorageError> {
+        Ok(self.state().standings.get(provider).cloned().unwrap_or_default())
+    }
+
+    async fn put_standings(&self, marks: Vec<Mark>) -> Result<(), StorageError> {
+        let mut state = self.state();
+        state.standings.clear();
+        state.mark(marks);
+        Ok(())
     }
 
     async fn drop_removals(&self, upto: Seq, max: usize) -> Result<u64, StorageError> {

@@ -2,7 +2,7 @@ use futures_util::FutureExt;
 use nexus_model::Verified;
 use nexus_nostr::{Event, Kind, Seconds, SigningKey, Tags};
 use nexus_relay::{
-    market::{Job, JobQuery, Rebuilt, rebuild},
+    market::{Job, JobQuery, Rebuilt, Standing, rebuild},
     ports::{Outcome, PreparedEvent, StorageAdapter},
     store::MemoryStorage,
 };
@@ -69,6 +69,11 @@ fn rows(store: &MemoryStorage, history: &[(Event, Option<i64>)]) -> Vec<Job> {
     ids.iter().filter_map(|id| now(store.job(id)).expect("memory works")).collect()
 }
 
+/// How the jobs of everybody went.
+fn standings(store: &MemoryStorage) -> Vec<Standing> {
+    (1..5).map(|by| now(store.standing(&sign(by, 1, 0, &[]).pubkey)).expect("memory works")).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -76,10 +81,10 @@ proptest! {
     #[test]
     fn a_rebuild_finds_every_row_right(history in history(0..10)) {
         let store = played(&history);
-        let before = rows(&store, &history);
+        let (before, stood) = (rows(&store, &history), standings(&store));
         let rebuilt = now(rebuild(&store)).expect("memory works");
         prop_assert_eq!(rebuilt.changed, 0);
-        prop_assert_eq!(rows(&store, &history), before);
+        prop_assert_eq!((rows(&store, &history), standings(&store)), (before, stood));
     }
 
     /// As long as all events are there, all rows can be made of nothing.
@@ -87,11 +92,12 @@ proptest! {
     fn lost_rows_come_back_identical(history in history(0..8)) {
         let kept: Vec<_> = history.into_iter().map(|(event, _)| (event, None)).collect();
         let store = played(&kept);
-        let before = rows(&store, &kept);
+        let (before, stood) = (rows(&store, &kept), standings(&store));
         now(store.put_jobs(before.iter().map(|job| Job::new(job.id)).collect())).expect("memory works");
+        now(store.put_standings(Vec::new())).expect("memory works");
         let rebuilt = now(rebuild(&store)).expect("memory works");
         prop_assert_eq!(rebuilt.changed, before.len() as u64);
-        prop_assert_eq!(rows(&store, &kept), before);
+        prop_assert_eq!((rows(&store, &kept), standings(&store)), (before, stood));
     }
 }
 
@@ -110,7 +116,7 @@ fn a_rebuild_takes_more_events_than_it_reads_at_once() {
     let before = now(store.job(&request.id)).expect("memory works").expect("a job");
     now(store.put_jobs(vec![Job::new(request.id)])).expect("memory works");
     let rebuilt = now(rebuild(&store)).expect("memory works");
-    assert_eq!(rebuilt, Rebuilt { events: 1_501, jobs: 2, changed: 2 });
+    assert_eq!(rebuilt, Rebuilt { events: 1_501, jobs: 2, changed: 2, providers: 1 });
     assert_eq!(now(store.job(&request.id)).expect("memory works"), Some(before));
     let all = now(store.jobs(&JobQuery { limit: 10, ..JobQuery::default() })).expect("memory works");
     assert_eq!(all.len(), 1);

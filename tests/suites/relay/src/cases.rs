@@ -4,7 +4,7 @@ use crate::world::{author, made};
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{Event, Filter, Kind, Seconds, TagCondition, TagName, Tags, nip::nip45::HyperLogLog};
 use nexus_relay::{
-    market::{self, Counter, Job, JobQuery, JobState},
+    market::{self, Counter, Job, JobQuery, JobState, Performance},
     ports::{Entry, Outcome, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter, Viewer},
 };
 use std::sync::Arc;
@@ -262,6 +262,32 @@ pub(super) async fn jobs<S: StorageAdapter>(db: &S) {
     assert_eq!(ids(JobQuery { state: Some(JobState::Cancelled), ..query.clone() }).await, [100]);
     store(db, &event(0, 62, 200, &[&["relay", "ALL_RELAYS"]], "")).await;
     assert_eq!(ids(query).await, [120]);
+}
+
+/// How a provider's jobs went is counted as they go, whichever comes first, and goes with those who vanish.
+pub(super) async fn standing<S: StorageAdapter>(db: &S) {
+    let performed = async |by: u8| db.standing(&author(by)).await.expect("the store works").performance();
+    let requests = [event(0, 5050, 100, &[], "one"), event(2, 5050, 120, &[], "another's")];
+    for request in &requests {
+        let (id, customer) = (request.id.to_string(), request.pubkey.to_string());
+        let to = [&["e", &id] as &[&str], &["p", &customer]];
+        store(db, &event(1, 7000, 125, &[to[0], to[1], &["status", "error"]], "")).await;
+        assert_eq!(performed(1).await.jobs, u64::from(request.pubkey == author(2)), "nobody asked yet");
+        store(db, request).await;
+        store(db, &event(3, 7000, 126, &[to[0], to[1], &["status", "processing"]], "")).await;
+    }
+    assert_eq!((performed(1).await.jobs, performed(1).await.failed, performed(3).await.failed), (2, 2, 0));
+    let id = requests[1].id.to_string();
+    store(db, &event(1, 6050, 130, &[&["e", &id], &["p", &author(2).to_string()]], "done")).await;
+    assert_eq!((performed(1).await.jobs, performed(1).await.succeeded, performed(1).await.failed), (2, 1, 1));
+    assert_eq!((performed(1).await.median_latency, performed(1).await.last_seen), (Some(0), Some(Seconds::new(1_000))));
+    store(db, &event(0, 62, 200, &[&["relay", "ALL_RELAYS"]], "")).await;
+    assert_eq!((performed(1).await.jobs, performed(3).await.jobs), (1, 1), "the jobs of the customer are gone");
+    store(db, &event(3, 62, 200, &[&["relay", "ALL_RELAYS"]], "")).await;
+    assert_eq!((performed(1).await.jobs, performed(3).await), (1, Performance::default()));
+    let kept = db.standing(&author(1)).await.expect("the store works");
+    db.put_standings(kept.marks(author(2)).collect()).await.expect("the store works");
+    assert_eq!((performed(1).await, performed(2).await), (Performance::default(), kept.performance()));
 }
 
 /// Operators remove what they want, and count authors.

@@ -2,9 +2,9 @@
 
 use crate::meters::StoreMeters;
 use nexus_model::Seq;
-use nexus_nostr::{EventId, Filter, Seconds, nip::nip45::HyperLogLog};
+use nexus_nostr::{EventId, Filter, PublicKey, Seconds, nip::nip45::HyperLogLog};
 use nexus_relay::{
-    market::{Job, JobQuery, Tally},
+    market::{Job, JobQuery, Mark, Standing, Tally},
     ports::{
         Count, Entry, Outcome, Page, PreparedEvent, Record, RecordKind, Scope, StorageAdapter, StorageError,
         StoredEvent,
@@ -145,6 +145,14 @@ impl<S: StorageAdapter> StorageAdapter for WatchedStorage<S> {
 
     async fn bytes(&self) -> Answer<u64> {
         self.noted(self.store.bytes().await)
+    }
+
+    async fn standing(&self, provider: &PublicKey) -> Answer<Standing> {
+        self.noted(self.store.standing(provider).await)
+    }
+
+    async fn put_standings(&self, marks: Vec<Mark>) -> Answer<()> {
+        self.noted(self.store.put_standings(marks).await)
     }
 
     async fn drop_removals(&self, upto: Seq, max: usize) -> Answer<u64> {

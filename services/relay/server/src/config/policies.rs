@@ -98,6 +98,8 @@ section! {
         pub target_exclusive: bool = false,
         /// Whether it is told which providers are connected and wait for jobs.
         pub presence: bool = true,
+        /// Whether customers are told by the relay, under `relay.secret_key`, that nobody answered a job in time.
+        pub notify_expiry: bool = false,
         /// How long requests and feedback are kept; 0 for ever.
         pub keep_requests: Span<0, 3_153_600_000_000> = Span::of(86_400_000),
         /// How long results are kept; 0 for ever.

@@ -4,7 +4,9 @@
 
 mod bridge;
 mod caller;
+mod follow;
 mod jobs;
+mod notify;
 mod providers;
 mod recent;
 mod refusal;
@@ -12,6 +14,7 @@ mod stats;
 mod stream;
 mod view;
 
+pub(crate) use notify::Notifier;
 pub use stream::JobFeed;
 
 use crate::backend::{Backend, RelayOn};

@@ -14,7 +14,7 @@ use nexus_nostr::{
 };
 use nexus_relay::{
     Presence,
-    market::{JobQuery, Labels, Performance, labels},
+    market::{Labels, Performance, labels},
     ports::{Scope, StorageAdapter},
 };
 use serde::{Deserialize, Serialize};
@@ -22,12 +22,10 @@ use serde_json::Value;
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 200;
-/// How many of a provider's jobs its record is made of.
-const JOBS: usize = 500;
 /// How many labels are looked at.
 const LABELS: usize = 1_000;
 /// Up to how many recommendations are counted.
-const RECOMMENDATIONS: u64 = 10_000;
+const RECOMMENDATIONS: u64 = 1_000;
 
 /// Which handlers are wanted.
 #[derive(Debug, Default, Deserialize)]
@@ -113,7 +111,7 @@ pub(super) async fn one<B: Backend>(
     for (handler, _) in events(&market, filter, &scope).await? {
         handlers.push(handler_view(&market, &handler, &presence, &scope).await?);
     }
-    let stats = performance(&market, pubkey, scope.now).await?;
+    let stats = performance(&market, &pubkey).await?;
     let labels = labels_of(&market, &pubkey, &scope).await?;
     if handlers.is_empty() && stats.jobs == 0 && labels.is_empty() {
         return Err(Refusal::not_found("provider"));
@@ -145,7 +143,7 @@ async fn handler_view<B: Backend>(
         metadata: serde_json::from_str(&handler.content).unwrap_or(Value::Null),
         recommendations: recommendations(market, handler, scope).await?,
         online: kinds.iter().any(|kind| presence.is_online(&handler.pubkey, *kind)),
-        performance: performance(market, handler.pubkey, scope.now).await?,
+        performance: performance(market, &handler.pubkey).await?,
     })
 }
 
@@ -159,14 +157,9 @@ async fn recommendations<B: Backend>(market: &Market<B>, handler: &Event, scope:
     count.map(|count| count.count).map_err(|error| Market::<B>::failed(&error))
 }
 
-async fn performance<B: Backend>(
-    market: &Market<B>,
-    provider: PublicKey,
-    now: Seconds,
-) -> Result<Performance, Refusal> {
-    let query = JobQuery { provider: Some(provider), limit: JOBS, now, ..JobQuery::default() };
-    let jobs = market.relay.storage().jobs(&query).await.map_err(|error| Market::<B>::failed(&error))?;
-    Ok(Performance::of(&provider, &jobs))
+async fn performance<B: Backend>(market: &Market<B>, provider: &PublicKey) -> Result<Performance, Refusal> {
+    let standing = market.relay.storage().standing(provider).await;
+    standing.map(|standing| standing.performance()).map_err(|error| Market::<B>::failed(&error))
 }
 
 async fn labels_of<B: Backend>(market: &Market<B>, about: &PublicKey, scope: &Scope) -> Result<Labels, Refusal> {

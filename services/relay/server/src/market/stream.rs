@@ -6,6 +6,7 @@
 use super::{
     Market, Refusal,
     caller::{Asked, Caller},
+    follow::{BATCH, Follower, follow},
     view::{JobView, may_see},
 };
 use crate::backend::{Backend, RelayOn};
@@ -32,8 +33,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Updates that a stream may be behind.
 const BEHIND: usize = 1_024;
-/// Entries of the journal that are read at once.
-const BATCH: usize = 512;
 /// Batches that a resuming stream reads at most; what is older is left out.
 const RESUME: usize = 20;
 /// Jobs whose last state is remembered, so that only changes are told.
@@ -67,28 +66,30 @@ impl JobFeed {
     pub async fn run<B: Backend>(
         self: Arc<Self>,
         relay: Arc<RelayOn<B>>,
-        mut head: HeadWatch,
+        head: HeadWatch,
         stop: CancellationToken,
     ) -> Result<(), StorageError> {
-        let mut reader = Reader { cursor: head.get(), states: HashMap::new() };
-        loop {
-            let moved = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                moved = head.after(reader.cursor) => moved,
-            };
-            if moved.is_none() {
-                return Ok(());
-            }
-            match reader.read::<B>(&relay).await {
-                // Nobody listening is no failure.
-                Ok(updates) => updates.into_iter().for_each(|update| drop(self.0.send(Arc::new(update)))),
-                Err(error) if error.is_retryable() => {
-                    tracing::error!(%error, "the journal can't be read");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let reader = Reader { cursor: head.get(), states: HashMap::new() };
+        follow(Teller::<B> { relay, feed: self, reader }, head, stop).await
+    }
+}
+
+/// Whoever reads the journal for all streams.
+struct Teller<B: Backend> {
+    relay: Arc<RelayOn<B>>,
+    feed: Arc<JobFeed>,
+    reader: Reader,
+}
+
+impl<B: Backend> Follower for Teller<B> {
+    async fn read(&mut self, _after: Seq) -> Result<Seq, StorageError> {
+        // Nobody listening is no failure.
+        self.reader
+            .read::<B>(&self.relay)
+            .await?
+            .into_iter()
+            .for_each(|update| drop(self.feed.0.send(Arc::new(update))));
+        Ok(self.reader.cursor)
     }
 }
 

@@ -8,6 +8,7 @@ mod http;
 mod limits;
 mod market;
 mod mirror;
+mod notices;
 mod plugin;
 mod raw;
 mod scenarios;

@@ -5,6 +5,8 @@ use nexus_model::{Raw, Seq};
 use nexus_nostr::{Event, Kind, Seconds, Tags, nip::nip42::RelayUrl};
 use nexus_relay::{
     Asker,
+    market::Job,
+    ports::StorageAdapter,
     session::Verdict,
     settings::{Rate, Rates, Retention, Settings},
 };
@@ -196,6 +198,35 @@ async fn handlers_are_told_with_what_is_known_of_their_provider() {
     assert_eq!((&profile["stats"]["succeeded"], &profile["handlers"]), (&json!(1), &expected));
     let unknown = market.get(&format!("/api/v1/handlers/{}", key(9).public_key())).await;
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+}
+
+/// What is told of a provider was counted when it happened: the jobs themselves are not read again.
+#[tokio::test]
+async fn the_list_of_handlers_reads_no_jobs() {
+    let market = market(market_settings()).await;
+    market.publish(&sign(2, 31_990, 0, &[&["d", "poet"], &["k", "5050"]], "")).await;
+    let mut jobs = Vec::new();
+    for age in 1..=5 {
+        let request = request(age, &[]);
+        market.publish(&request).await;
+        market.publish(&answer(2, 6050, &request, &[])).await;
+        jobs.push(Job::new(request.id));
+    }
+    market.relay.storage().put_jobs(jobs).await.expect("memory can be written");
+    let handlers = market.json("/api/v1/handlers").await;
+    assert_eq!((&handlers["handlers"][0]["jobs"], &handlers["handlers"][0]["succeeded"]), (&json!(5), &json!(5)));
+}
+
+#[tokio::test]
+async fn the_list_of_handlers_is_bounded() {
+    let market = market(Settings { rates: Rates::off(), ..market_settings() }).await;
+    for number in 0..205 {
+        market.publish(&sign(2, 31_990, 0, &[&["d", &number.to_string()], &["k", "5050"]], "")).await;
+    }
+    for (limit, expected) in [("", 50), ("?limit=7", 7), ("?limit=100000", 200), ("?limit=0", 1)] {
+        let handlers = market.json(&format!("/api/v1/handlers{limit}")).await;
+        assert_eq!(handlers["handlers"].as_array().map(Vec::len), Some(expected), "{limit}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,7 @@
+-- From version 1 to 2: how each provider's jobs went. `nexus relay market rebuild` counts the jobs that are there.
+CREATE TABLE standing (
+    pubkey BLOB NOT NULL,
+    measure TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    PRIMARY KEY (pubkey, measure)
+) STRICT, WITHOUT ROWID;
