@@ -74,45 +74,49 @@ mod tests {
         ..ONE
     };
 
-    fn version(connection: &Connection) -> u32 {
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    fn version(connection: &Connection) -> Result<u32> {
+        Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
     }
 
     #[test]
-    fn an_old_file_is_brought_forward_and_again_is_harmless() {
-        let mut file = Connection::open_in_memory().unwrap();
-        ONE.migrate(&mut file).unwrap();
-        file.execute("INSERT INTO a VALUES (1)", []).unwrap();
-        TWO.migrate(&mut file).unwrap();
-        TWO.migrate(&mut file).unwrap();
-        let y: i64 = file.query_row("SELECT y FROM a", [], |row| row.get(0)).unwrap();
-        assert_eq!((y, version(&file)), (2, 2));
+    fn an_old_file_is_brought_forward_and_again_is_harmless() -> Result<()> {
+        let mut file = Connection::open_in_memory()?;
+        ONE.migrate(&mut file)?;
+        file.execute("INSERT INTO a VALUES (1)", [])?;
+        TWO.migrate(&mut file)?;
+        TWO.migrate(&mut file)?;
+        let y: i64 = file.query_row("SELECT y FROM a", [], |row| row.get(0))?;
+        assert_eq!((y, version(&file)?), (2, 2));
+        Ok(())
     }
 
     #[test]
-    fn a_newer_file_is_refused() {
-        let mut file = Connection::open_in_memory().unwrap();
-        TWO.migrate(&mut file).unwrap();
-        let error = ONE.migrate(&mut file).unwrap_err();
+    fn a_newer_file_is_refused() -> Result<()> {
+        let mut file = Connection::open_in_memory()?;
+        TWO.migrate(&mut file)?;
+        let error = ONE.migrate(&mut file).expect_err("it is newer");
         assert_eq!(error.to_string(), "the file has schema version 2, this program knows 1: use a newer program");
-        assert_eq!(version(&file), 2);
+        assert_eq!(version(&file)?, 2);
+        Ok(())
     }
 
     #[test]
-    fn anothers_file_is_refused() {
-        let mut file = Connection::open_in_memory().unwrap();
-        ONE.migrate(&mut file).unwrap();
+    fn anothers_file_is_refused() -> Result<()> {
+        let mut file = Connection::open_in_memory()?;
+        ONE.migrate(&mut file)?;
         let other = Schema { application_id: 8, ..ONE };
         assert!(matches!(other.migrate(&mut file), Err(Error::OtherApplication { found: 7, expected: 8 })));
+        Ok(())
     }
 
     #[test]
-    fn a_failed_upgrade_leaves_the_file_as_it_was() {
-        let mut file = Connection::open_in_memory().unwrap();
-        ONE.migrate(&mut file).unwrap();
+    fn a_failed_upgrade_leaves_the_file_as_it_was() -> Result<()> {
+        let mut file = Connection::open_in_memory()?;
+        ONE.migrate(&mut file)?;
         let broken = Schema { upgrades: &["ALTER TABLE a ADD COLUMN y; SELECT nonsense"], ..TWO };
         assert!(broken.migrate(&mut file).is_err());
-        assert_eq!(version(&file), 1);
+        assert_eq!(version(&file)?, 1);
         assert!(file.prepare("SELECT y FROM a").is_err());
+        Ok(())
     }
 }

@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn change(seq: u64, key: u8, action: Action) -> Change {
-        let secret = RawValue::from_string(format!("\"secret of {key}\"")).unwrap();
+        let secret = RawValue::from_string(format!("\"secret of {key}\"")).expect("JSON");
         Change {
             seq: Seq::new(seq),
             source: Source::Pubky,

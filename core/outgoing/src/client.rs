@@ -178,19 +178,21 @@ mod tests {
     #[tokio::test]
     async fn a_public_server_leads_nobody_into_a_private_network() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
         let inside = format!("http://127.0.0.1:{port}/");
         let router = Router::new()
             .route("/", get(|| async { "here" }))
             .route("/there", get(|| async { Redirect::temporary("/") }))
             .route("/inside", get(move || async move { Redirect::temporary(&inside) }));
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        tokio::spawn(async move { axum::serve(listener, router).await });
         let manners = Manners::new("nexus/test");
-        let client = Outgoing::with_names(ChosenBy::Stranger, &manners, Arc::new(EveryName)).unwrap();
-        let ask = async |path: &str| client.get(&format!("http://public.net:{port}/{path}")).unwrap().send().await;
-        assert_eq!(ask("there").await.unwrap().text().await.unwrap(), "here");
-        let refused = ask("inside").await.unwrap_err();
+        let client = Outgoing::with_names(ChosenBy::Stranger, &manners, Arc::new(EveryName)).expect("a client");
+        let ask = async |path: &str| {
+            client.get(&format!("http://public.net:{port}/{path}")).expect("a public name").send().await
+        };
+        assert_eq!(ask("there").await.expect("an answer").text().await.expect("a body"), "here");
+        let refused = ask("inside").await.expect_err("it leads inside");
         assert!(refused.is_redirect() && format!("{refused:?}").contains("Private"), "{refused:?}");
     }
 }

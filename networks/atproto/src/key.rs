@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn base58_is_the_one_everyone_uses() {
-        assert_eq!(base58("zStV1DL6CwTryKyV").unwrap(), b"hello world");
-        assert_eq!(base58("z11").unwrap(), [0, 0]);
+        assert_eq!(base58("zStV1DL6CwTryKyV").as_deref().ok(), Some(&b"hello world"[..]));
+        assert_eq!(base58("z11").ok(), Some(vec![0, 0]));
         assert!(base58("StV1DL6CwTryKyV").is_err() && base58("z0").is_err() && base58(&"z1".repeat(200)).is_err());
     }
 

@@ -57,8 +57,8 @@ mod tests {
 
     #[test]
     fn a_public_service_needs_its_credential_or_the_operators_word() {
-        let (public, private) = (":1".parse().unwrap(), Bind::loopback(1));
-        let refused = refuse_exposure(Service::Social, public, Some("social.password"), false).unwrap();
+        let (public, private) = (":1".parse().expect("an address"), Bind::loopback(1));
+        let refused = refuse_exposure(Service::Social, public, Some("social.password"), false).expect("a refusal");
         assert!(refused.contains("`social.password`") && refused.contains("server.open"), "{refused}");
         for (bind, missing, open) in [(public, Some("k"), true), (private, Some("k"), false), (public, None, false)] {
             assert_eq!(refuse_exposure(Service::Social, bind, missing, open), None);

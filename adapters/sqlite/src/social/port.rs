@@ -220,26 +220,27 @@ mod tests {
     fn fail_commits(store: &SocialStore, count: u32) {
         let left = Arc::new(AtomicU32::new(count));
         let veto = move || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
-        store.database.with_writer(|connection| connection.commit_hook(Some(veto))).unwrap();
+        store.database.with_writer(|connection| connection.commit_hook(Some(veto))).expect("a hook");
     }
 
     #[test]
     fn a_failed_commit_keeps_nothing_tells_nobody_and_can_be_repeated() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SocialStore::open(&folder.path().join("a")).unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SocialStore::open(&folder.path().join("a")).expect("the store works");
         let writer = Writer::new(Arc::new(World::policy()));
         let mut world = World::new();
         let group: Vec<_> = (0..8).map(|who| world.happen(Op([0, who, 1, 1, 1]))).collect();
         let now = Timestamp::from_millis(1);
         fail_commits(&store, 2);
         for _ in 0..2 {
-            let error = writer.run(&store, &group, now, |_| panic!("nothing was committed")).unwrap_err();
+            let error =
+                writer.run(&store, &group, now, |_| panic!("nothing was committed")).expect_err("the disk is full");
             assert!(matches!(error, nexus_social::store::Error::Backend(_)));
-            assert_eq!((suite::rows(&store), store.last().unwrap()), (vec![], Seq::START));
+            assert_eq!((suite::rows(&store), store.last().expect("the store works")), (vec![], Seq::START));
         }
         let mut told = 0;
-        writer.run(&store, &group, now, |committed| told += committed.effects.len()).unwrap();
-        assert_eq!((told, suite::rows(&store).len(), store.last().unwrap()), (6, 6, Seq::new(6)));
-        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+        writer.run(&store, &group, now, |committed| told += committed.effects.len()).expect("the store works");
+        assert_eq!((told, suite::rows(&store).len(), store.last().expect("the store works")), (6, 6, Seq::new(6)));
+        assert_eq!(store.check().expect("the store works"), Vec::<String>::new());
     }
 }

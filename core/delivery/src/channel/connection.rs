@@ -167,7 +167,7 @@ mod tests {
                 sent.push_back((next, now));
             }
             now = now.plus_millis(handler);
-            let (seq, at) = sent.pop_front().unwrap();
+            let (seq, at) = sent.pop_front().expect("something under way");
             connection.learn(now);
             connection.stop(seq, 500);
             longest = longest.max(now.millis() - at.millis());
