@@ -3,6 +3,7 @@
 //! Shutdown has two steps. [`Tasks::stop`] cancels every token, so that each task drains and returns;
 //! [`Tasks::finish`] waits for them, as long as its caller's patience lasts.
 
+use crate::groups::Stopped;
 use std::{error::Error, sync::Arc};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -77,7 +78,7 @@ impl Tasks {
     /// for them too, and gives that failure.
     ///
     /// # Errors
-    /// The first task that failed.
+    /// The first task that failed, but one that only found the writer gone gives way to the one that knows why.
     pub async fn finish(&self) -> Result<(), Failure> {
         let mut running = self.running.lock().await;
         let running = &mut *running;
@@ -96,7 +97,17 @@ impl Tasks {
         let (task, result) = ended.unwrap_or_else(|error| ("supervisor", Err(error.into())));
         let Err(cause) = result else { return };
         tracing::error!(task, error = %cause, "a task failed, everything stops");
-        failure.get_or_insert(Failure { task, cause });
+        if failure.as_ref().is_none_or(Failure::is_a_consequence) {
+            *failure = Some(Failure { task, cause });
+        }
         self.stop();
+    }
+}
+
+impl Failure {
+    /// Whether the task failed since the writer had ended, which fails itself when that wasn't asked for. Errors that
+    /// stand for another are told as it is, and are not in its chain: so they are known by what they say.
+    fn is_a_consequence(&self) -> bool {
+        self.cause.to_string() == Stopped.to_string()
     }
 }

@@ -1,6 +1,6 @@
 //! Tasks: nobody is forgotten, the first failure is told, and a stop waits for everybody.
 
-use nexus_runtime::Tasks;
+use nexus_runtime::{Tasks, groups::Stopped};
 use std::{
     convert::Infallible,
     io,
@@ -143,4 +143,38 @@ async fn whoever_gives_up_waiting_may_wait_again() {
     assert!(timeout(Duration::from_millis(50), tasks.finish()).await.is_err());
     go.notify_one();
     timeout(PATIENCE, tasks.finish()).await.expect("nothing was lost with the first wait").unwrap();
+}
+
+/// Whoever writes to a writer that has failed may notice it before the writer has told why.
+#[tokio::test]
+async fn the_failure_that_is_told_is_the_cause_and_not_what_came_of_it() {
+    #[derive(Debug, thiserror::Error)]
+    #[error(transparent)]
+    struct Source(#[from] Stopped);
+
+    for order in [["source", "writer", "other"], ["writer", "source", "other"]] {
+        let tasks = Tasks::new();
+        let (first, second) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+        let mut before = [None, Some(first.1), Some(second.1)];
+        let mut after = [Some(first.0), Some(second.0), None];
+        for (place, name) in order.into_iter().enumerate() {
+            let (wait, tell) = (before[place].take(), after[place].take());
+            tasks.spawn(name, |_| async move {
+                if let Some(wait) = wait {
+                    wait.await.ok();
+                }
+                let failure: Box<dyn std::error::Error + Send + Sync> = match name {
+                    "source" => Box::new(Source(Stopped)),
+                    _ => Box::new(io::Error::other("the disk is full")),
+                };
+                // The next one fails once this one has been noted.
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tell.map(|tell| tell.send(()))
+                });
+                Err::<(), _>(failure)
+            });
+        }
+        assert_eq!(timeout(PATIENCE, tasks.finish()).await.unwrap().unwrap_err().task, "writer", "{order:?}");
+    }
 }
