@@ -60,6 +60,12 @@ fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, bytes).unwrap();
 }
 
+/// Spoils bytes.
+type Spoil<'a> = &'a dyn Fn(&mut Vec<u8>);
+
+/// What the check must say, and what spoils a data directory so.
+type Case<'a> = (&'a str, &'a dyn Fn(&Path));
+
 fn place(bytes: &[u8], text: &str) -> usize {
     bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
 }
@@ -101,7 +107,7 @@ fn a_torn_file_and_a_spoiled_page_are_found() {
     let path = database(directory.path());
     let whole = fs::read(&path).unwrap();
     let half = whole.len() / 2 / 4096 * 4096;
-    let spoil: [&dyn Fn(&mut Vec<u8>); 4] = [
+    let spoil: [Spoil<'_>; 4] = [
         &|bytes| bytes.truncate(half),
         &|bytes| bytes.truncate(100),
         &|bytes| bytes[half..half + 4096].iter_mut().for_each(|byte| *byte ^= 0x55),
@@ -141,7 +147,7 @@ fn an_event_that_is_another_is_found() {
 
 #[test]
 fn what_is_wrong_with_the_index_is_found_and_made_anew() {
-    let cases: [(&str, &dyn Fn(&Path)); 4] = [
+    let cases: [Case<'_>; 4] = [
         ("no file has the positions from 1 to 800", &|at| fs::remove_file(&files(at)[0]).unwrap()),
         ("is not whole, or another store's", &|at| change(&files(at)[0], |bytes| bytes.truncate(10_000))),
         ("is not whole, or another store's", &|at| change(&files(at)[1], |bytes| bytes[50] ^= 1)),
