@@ -61,7 +61,8 @@ impl Address {
     /// If `uri` is not the canonical text of an indexed address.
     pub fn from_canonical(uri: &str) -> Result<Self, AddressError> {
         let (user, path) = split(uri).ok_or(AddressError::NotPubky)?;
-        let segments = Segments::of(path);
+        // What has no id ends with its name: `profile.json/` is another path.
+        let segments = Segments::of(path).filter(|_| !path.ends_with('/'));
         let user = user.parse()?;
         let path = segments.ok_or(AddressError::UnknownPath)?.path()?;
         Ok(Self { user, path })

@@ -30,7 +30,15 @@ fn relay() -> TempDir {
         }
     }
     assert_eq!(files(directory.path()).len(), 2, "two files of the index");
+    whole_file(directory.path());
     directory
+}
+
+/// Copies what is still in the log into the file that is spoiled afterwards.
+fn whole_file(directory: &Path) {
+    let connection = rusqlite::Connection::open(database(directory)).unwrap();
+    let copied: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+    assert_eq!(copied, 0, "somebody else has it open");
 }
 
 fn database(directory: &Path) -> PathBuf {
@@ -175,6 +183,7 @@ fn an_index_of_another_time_is_found_and_made_anew() {
         assert!(run(at, ["relay", "compact"]).status.success());
     }
     assert_eq!(checked(at).0, Some(0));
+    whole_file(at);
     // The file as it was before, with the index of later.
     let later = fs::read(database(at)).unwrap();
     fs::write(database(at), &database_then).unwrap();
