@@ -7,7 +7,7 @@ mod mock;
 use crate::{
     cli::{Db, Migration, Which},
     datadir::DataDir,
-    failure::{Exit, Failure, Outcome, told},
+    failure::{Exit, Failure, Outcome},
     relay,
     settings::{Service, Settings},
     social::open_store,
@@ -89,8 +89,8 @@ fn pending(settings: &Settings, service: Service) -> Outcome {
         Service::Sync => Database::pending(&path, &nexus_sqlite::sync::SCHEMA),
         Service::Relay => Database::pending(&path, &nexus_sqlite::relay::SCHEMA),
     };
-    let pending =
-        pending.map_err(|error| Failure::new(Exit::Failed, format!("{}: {}", path.display(), told(&error))))?;
+    let pending = pending
+        .map_err(|error| Failure::new(Exit::Failed, format!("{}: {}", path.display(), nexus_runtime::told(&error))))?;
     match pending {
         None => {
             println!("{} has this program's schema", path.display());

@@ -4,7 +4,7 @@ mod atproto;
 
 use crate::{
     datadir::DataDir,
-    failure::{Exit, Failure, Outcome, told},
+    failure::{Exit, Failure, Outcome},
     settings::Settings,
 };
 use nexus_config::Bind;
@@ -145,7 +145,7 @@ fn schema(settings: &Settings) -> Option<Finding> {
             Finding::Fine(format!("{shown} has schema version {found}: the next start brings it to {known}"))
         }
         Err(error) => Finding::Broken {
-            what: format!("{shown}: {}", told(&error)),
+            what: format!("{shown}: {}", nexus_runtime::told(&error)),
             fix: "use the program that wrote it, or bring back a backup".to_owned(),
         },
     })
@@ -191,12 +191,12 @@ async fn homeservers(settings: &Settings) -> Vec<Finding> {
 }
 
 async fn answers(url: &str) -> Result<&'static str, String> {
-    let response = reqwest::get(format!("{url}/events/?limit=1")).await.map_err(|error| told(&error))?;
-    response.error_for_status().map(|_| "answers").map_err(|error| told(&error))
+    let response = reqwest::get(format!("{url}/events/?limit=1")).await.map_err(|error| nexus_runtime::told(&error))?;
+    response.error_for_status().map(|_| "answers").map_err(|error| nexus_runtime::told(&error))
 }
 
 async fn is_found(directory: &PkarrDirectory, key: &PubkyId) -> Result<&'static str, String> {
-    directory.route(key).await.map(|_| "is found through pkarr").map_err(|error| told(&error))
+    directory.route(key).await.map(|_| "is found through pkarr").map_err(|error| nexus_runtime::told(&error))
 }
 
 /// Takes every port once, with the certificate, as a start would.
@@ -207,7 +207,7 @@ async fn listeners(settings: &Settings) -> Vec<Finding> {
         findings.push(match Server::bind(bind.address(), settings.connection_limits(), settings.tls_files()).await {
             Ok(server) => Finding::Fine(format!("{} is free", server.url())),
             Err(error) => Finding::Broken {
-                what: told(&error),
+                what: nexus_runtime::told(&error),
                 fix: "stop what listens there or choose another address; check `tls.cert` and `tls.key`".to_owned(),
             },
         });

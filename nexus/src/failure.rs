@@ -48,14 +48,8 @@ impl fmt::Display for Failure {
 /// Any error is a failure; its causes are told with it.
 impl<E: Error> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::new(Exit::Failed, told(&error))
+        Self::new(Exit::Failed, nexus_runtime::told(&error))
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn told(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
 /// A result that ends the program when it fails.

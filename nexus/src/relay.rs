@@ -37,7 +37,7 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<SqliteStorage> {
         patience: Patience { slice: storage.query_slice.duration(), total: storage.query_time.duration() },
     };
     SqliteStorage::open_with(&path, store).map_err(|error| {
-        let told = crate::failure::told(&error);
+        let told = nexus_runtime::told(&error);
         Failure::new(Exit::Failed, format!("can't open {}: {told}", path.display()))
     })
 }

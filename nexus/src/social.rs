@@ -31,7 +31,7 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<Arc<SocialStore>> {
     }
     let store = SocialStore::open_with(&path, Options { readers, ..Options::new(Durability::Normal) });
     store.map(Arc::new).map_err(|error| {
-        let told = crate::failure::told(&error);
+        let told = nexus_runtime::told(&error);
         Failure::new(Exit::Failed, format!("{}: {told}", path.display()))
     })
 }

@@ -34,7 +34,7 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<SyncStore> {
     std::fs::create_dir_all(beside(&path))?;
     let options = Options { readers: settings.sync.readers.count(), ..Options::new(Durability::Normal) };
     SyncStore::open_with(&path, options).map_err(|error| {
-        let told = crate::failure::told(&error);
+        let told = nexus_runtime::told(&error);
         let hint = "; the database of a Tap is taken over by `nexus sync import-tap FILE`";
         let hint = if error.is_foreign() { hint } else { "" };
         Failure::new(Exit::Failed, format!("can't open {}: {told}{hint}", path.display()))

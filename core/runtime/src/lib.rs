@@ -3,12 +3,14 @@
 //!
 //! The clock is handed to whoever needs the time, so that tests can hold it. No service logic here.
 
+mod causes;
 mod clock;
 pub mod groups;
 mod signals;
 mod tasks;
 mod telemetry;
 
+pub use causes::told;
 pub use clock::Clock;
 pub use signals::{Descriptors, raise_descriptor_limit, stop_on_signal};
 pub use tasks::{Failure, Tasks};

@@ -96,7 +96,7 @@ impl Tasks {
     fn note(&self, ended: Result<Outcome, tokio::task::JoinError>, failure: &mut Option<Failure>) {
         let (task, result) = ended.unwrap_or_else(|error| ("supervisor", Err(error.into())));
         let Err(cause) = result else { return };
-        tracing::error!(task, error = %cause, "a task failed, everything stops");
+        tracing::error!(task, error = crate::told(&*cause), "a task failed, everything stops");
         if failure.as_ref().is_none_or(Failure::is_a_consequence) {
             *failure = Some(Failure { task, cause });
         }

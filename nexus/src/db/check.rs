@@ -2,7 +2,7 @@
 //! anew at the next start; what is not is told with its name.
 
 use crate::{
-    failure::{Exit, Failure, Outcome, told},
+    failure::{Exit, Failure, Outcome},
     relay,
     settings::{Service, Settings},
     social::open_store,
@@ -51,7 +51,7 @@ fn social(settings: &Settings) -> Outcome<Vec<String>> {
     let store = open_store(settings)?;
     let mut found = store.check()?;
     if let Err(error) = TextIndex::examine(&settings.full_text()) {
-        let (path, told) = (settings.full_text(), told(&error));
+        let (path, told) = (settings.full_text(), nexus_runtime::told(&error));
         found.push(format!("{}: {told}; the next start builds it anew", path.display()));
     }
     let mut files = Vec::new();
@@ -62,7 +62,7 @@ fn social(settings: &Settings) -> Outcome<Vec<String>> {
     });
     match loaded {
         Ok(_) => found.extend(blobs(settings, &files)?),
-        Err(error) => found.push(format!("the rows can't be read: {}", told(&error))),
+        Err(error) => found.push(format!("the rows can't be read: {}", nexus_runtime::told(&error))),
     }
     Ok(found)
 }

@@ -2,10 +2,7 @@
 //! `did:plc`. Servers of accounts are nobody's configuration, and not asked.
 
 use super::{Finding, PATIENCE};
-use crate::{
-    failure::told,
-    settings::{Service, Settings},
-};
+use crate::settings::{Service, Settings};
 use reqwest::{
     Client, StatusCode, Url,
     header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
@@ -26,7 +23,7 @@ pub(super) async fn look(settings: &Settings) -> Vec<Finding> {
     // A WebSocket begins as HTTP/1.1.
     let client = match Client::builder().timeout(PATIENCE).http1_only().build() {
         Ok(client) => client,
-        Err(error) => return vec![broken("TLS", &told(&error), "check the system's certificates")],
+        Err(error) => return vec![broken("TLS", &nexus_runtime::told(&error), "check the system's certificates")],
     };
     let mut findings = Vec::new();
     for relay in sync.relay_url.all() {
@@ -60,7 +57,7 @@ async fn firehose(client: &Client, relay: &str) -> Result<(), String> {
         .header(SEC_WEBSOCKET_VERSION, "13")
         // The example of RFC 6455: nothing is read from this connection.
         .header(SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==");
-    match request.send().await.map_err(|error| told(&error))?.status() {
+    match request.send().await.map_err(|error| nexus_runtime::told(&error))?.status() {
         StatusCode::SWITCHING_PROTOCOLS => Ok(()),
         status => Err(format!("it answers {status} where the firehose should be")),
     }
@@ -68,10 +65,10 @@ async fn firehose(client: &Client, relay: &str) -> Result<(), String> {
 
 /// Whether the directory knows an account that every copy of the public one knows.
 async fn document(client: &Client, plc: &str) -> Result<bool, String> {
-    let answer = client.get(format!("{plc}/{KNOWN}")).send().await.map_err(|error| told(&error))?;
+    let answer = client.get(format!("{plc}/{KNOWN}")).send().await.map_err(|error| nexus_runtime::told(&error))?;
     match answer.status() {
         StatusCode::OK => {
-            let text = answer.text().await.map_err(|error| told(&error))?;
+            let text = answer.text().await.map_err(|error| nexus_runtime::told(&error))?;
             if text.contains(KNOWN) { Ok(true) } else { Err("what it answers is no DID document".to_owned()) }
         }
         StatusCode::NOT_FOUND => Ok(false),

@@ -115,7 +115,8 @@ impl Deployment {
 
 #[tokio::test]
 async fn it_starts_answers_and_stops() -> Result<()> {
-    let mut tap = Deployment::new("http://127.0.0.1:9")?.start().await?;
+    let deployment = Deployment::new("http://127.0.0.1:9")?;
+    let mut tap = deployment.start().await?;
     ensure!(tap.is_running(), "it doesn't run");
     let client = tap.client()?;
     client.health().await?;
@@ -131,15 +132,16 @@ async fn it_starts_answers_and_stops() -> Result<()> {
 #[tokio::test]
 async fn repos_are_added_looked_up_and_removed() -> Result<()> {
     let alice = Alice::load()?;
-    let mut tap = Deployment::new(&town(&alice).await?)?.start().await?;
+    let deployment = Deployment::new(&town(&alice).await?)?;
+    let mut tap = deployment.start().await?;
     let client = tap.client()?;
-    client.add_repos(&[&alice.did]).await?;
+    client.add_repos(&[&alice.did]).await.context("adding")?;
     ensure!(client.repo_count().await? == 1, "one was added");
-    ensure!(client.repo_info(&alice.did).await?.did == alice.did, "another's row");
-    let document = client.resolve_did(&alice.did).await?;
+    ensure!(client.repo_info(&alice.did).await.context("asking for a repo")?.did == alice.did, "another's row");
+    let document = client.resolve_did(&alice.did).await.context("resolving")?;
     ensure!(document.id == alice.did && document.also_known_as == ["at://alice.invalid"], "another's document");
     ensure!(document.service.len() == 1 && !document.verification_method.is_empty(), "half of a document");
-    client.remove_repos(&[&alice.did]).await?;
+    client.remove_repos(&[&alice.did]).await.context("removing")?;
     ensure!(client.repo_count().await? == 0, "one was removed");
     Ok(tap.shutdown().await?)
 }

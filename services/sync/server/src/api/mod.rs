@@ -144,7 +144,7 @@ impl Refusal {
 
     /// Our own fault: the log says what it was, the client learns that it was.
     fn internal(error: &dyn std::error::Error) -> Self {
-        tracing::error!(error = %error, "a request failed");
+        tracing::error!(error = nexus_runtime::told(error), "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
     }
 }

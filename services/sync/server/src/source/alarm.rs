@@ -20,7 +20,7 @@ impl Alarm {
     /// The first one counts; those after it have the same cause or come too late.
     pub(super) fn raise(&self, error: Error) {
         if let Err(unheard) = self.0.try_send(error) {
-            tracing::error!(error = %unheard.into_inner(), "the store failed");
+            tracing::error!(error = nexus_runtime::told(&unheard.into_inner()), "the store failed");
         }
     }
 }

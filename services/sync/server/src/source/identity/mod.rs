@@ -237,10 +237,11 @@ impl Inner {
             let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::new(Known::of(&identity, self.lifetimes, &mut servers))
         };
-        self.memory().put(did.clone(), Arc::clone(&known));
         if is_new {
             self.writer.ask(vec![Input::Identity(Box::new(identity))]).await.ok()?;
         }
+        // Only now: what is remembered is durable.
+        self.memory().put(did.clone(), Arc::clone(&known));
         Some(known)
     }
 

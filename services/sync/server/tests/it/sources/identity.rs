@@ -9,6 +9,7 @@ use nexus_sync::repo::{State, Status};
 use nexus_sync::rules::Rules;
 use nexus_sync_server::source::Unresolved;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::UdpSocket;
 
 #[tokio::test]
@@ -34,6 +35,28 @@ async fn documents_are_asked_for_once_and_kept_across_restarts() {
     town.facts().directory = None;
     nexus.identities.resolve(&dora.did()).await.unwrap();
     assert_eq!(town.asked(&dora.did), 3);
+    nexus.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn who_asks_while_an_account_is_looked_up_gets_its_document() {
+    let (town, relay) = (Town::start().await, Relay::start().await);
+    let nexus = Nexus::start(settings(&town, &[&relay])).await;
+    for turn in 0..10 {
+        let dora = Author::new(&format!("dora{turn}"));
+        town.settle(&dora);
+        nexus.add(&[&dora]).await;
+        // Some ask before it is looked up, some when it was and is not yet durable, some after it.
+        let mut asked = Vec::new();
+        while asked.len() < 300 {
+            let (identities, did) = (nexus.identities.clone(), dora.did());
+            asked.push(tokio::spawn(async move { identities.resolve(&did).await }));
+            tokio::task::block_in_place(|| std::thread::sleep(Duration::from_micros(100)));
+        }
+        for answer in asked {
+            answer.await.unwrap().unwrap();
+        }
+    }
     nexus.stop().await;
 }
 

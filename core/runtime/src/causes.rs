@@ -1,0 +1,9 @@
+//! Errors for people: what happened, and what led to it.
+
+use std::error::Error;
+
+/// An error and its causes in one line, from what failed to why.
+pub fn told(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}
