@@ -1,6 +1,6 @@
 //! The backfill alone: adds the repos, connects no consumer, and waits until every record is durable.
 
-use crate::drive::{Failure, add, every_did};
+use crate::setting::{Failure, Setting};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
@@ -10,18 +10,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Where the network is served.
-    #[arg(long, default_value = "http://127.0.0.1:2583")]
-    network: String,
-    /// The sync service, as host:port.
-    #[arg(long, default_value = "127.0.0.1:2480")]
-    service: String,
+    #[command(flatten)]
+    setting: Setting,
     /// Records to expect.
     #[arg(long, default_value_t = 1_000_000)]
     records: u64,
-    /// Give up when nothing becomes durable for this long, in seconds.
-    #[arg(long, default_value_t = 60)]
-    patience: u64,
 }
 
 #[derive(Deserialize)]
@@ -32,17 +25,18 @@ struct Stored {
 /// Runs it and prints the rate.
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let http = reqwest::Client::new();
-    let dids = every_did(&http, &options.network).await?;
+    let setting = &options.setting;
+    let dids = setting.every_did(&http).await?;
     let started = Instant::now();
-    add(&http, &options.service, &dids).await?;
-    let url = format!("http://{}/stats/record-count", options.service);
+    setting.add(&http, &dids).await?;
+    let url = format!("http://{}/stats/record-count", setting.service);
     let (mut records, mut grew) = (0, Instant::now());
     while records < options.records {
         tokio::time::sleep(LOOK).await;
         let Stored { record_count } = http.get(&url).send().await?.error_for_status()?.json().await?;
         if record_count > records {
             (records, grew) = (record_count, Instant::now());
-        } else if grew.elapsed() > Duration::from_secs(options.patience) {
+        } else if grew.elapsed() > Duration::from_secs(setting.patience) {
             return Err(Failure::Stuck(records));
         }
     }

@@ -2,6 +2,7 @@
 
 mod drive;
 mod fill;
+mod setting;
 
 use clap::{Parser, Subcommand};
 use nexus_bench_sync::{Network, Server, Size};

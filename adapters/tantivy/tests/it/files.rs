@@ -65,7 +65,7 @@ fn any_damaged_file_leads_to_an_empty_index_that_works() {
     let names: Vec<_> = files(sound.path()).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
     assert!(names.len() > 5, "{names:?}");
     for broken in names {
-        for damage in [Damage::Flipped, Damage::Cut, Damage::Stub, Damage::Lost] {
+        for damage in [Damage::Flipped, Damage::Cut, Damage::Footless, Damage::Lost] {
             let dir = tempfile::tempdir().unwrap();
             for path in files(sound.path()) {
                 fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
@@ -86,7 +86,7 @@ enum Damage {
     Flipped,
     Cut,
     /// Shorter than the footer that every file has.
-    Stub,
+    Footless,
     Lost,
 }
 
@@ -99,7 +99,7 @@ impl Damage {
                 bytes[middle] ^= 0x55;
             }
             Self::Cut => bytes.truncate(bytes.len() / 2),
-            Self::Stub => bytes.truncate(7),
+            Self::Footless => bytes.truncate(7),
             Self::Lost => return fs::remove_file(path).unwrap(),
         }
         fs::write(path, bytes).unwrap();

@@ -53,7 +53,8 @@ impl<S: StorageAdapter + 'static> Connection<S> {
     pub(crate) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(self, io: I) {
         let (reader, writer) = tokio::io::split(io);
         let flushed = Notify::new();
-        tokio::join!(self.listen(reader, &flushed), self.speak(writer, &flushed));
+        let listen = self.outbox.before_taking(self.listen(reader, &flushed));
+        tokio::join!(biased; listen, self.speak(writer, &flushed));
         self.hands.relay().sockets().remove(self.id);
         self.hands.relay().on_close(self.id).await;
     }

@@ -116,7 +116,7 @@ impl StoreMeters {
         self.commit.record(time.as_secs_f64());
         self.batch.record(kinds.len() as f64);
         for (kind, outcome) in kinds.iter().zip(outcomes) {
-            counter!("nexus_events_total", "kind_class" => class(kind.class()), "result" => result(outcome))
+            counter!("nexus_events_total", "kind_class" => class(kind.class()), "result" => outcome.as_str())
                 .increment(1);
             if matches!(outcome, Outcome::Stored(_)) {
                 counter!("nostr_events_total", "kind" => name(kind.get())).increment(1);
@@ -159,17 +159,6 @@ const fn class(class: KindClass) -> &'static str {
         KindClass::Replaceable => "replaceable",
         KindClass::Ephemeral => "ephemeral",
         KindClass::Addressable => "addressable",
-    }
-}
-
-const fn result(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Stored(_) => "stored",
-        Outcome::Duplicate => "duplicate",
-        Outcome::Superseded => "superseded",
-        Outcome::Deleted => "deleted",
-        Outcome::Vanished => "vanished",
-        Outcome::Expired => "expired",
     }
 }
 

@@ -177,6 +177,20 @@ pub enum Outcome {
     Expired,
 }
 
+impl Outcome {
+    /// What became of it in one word, without the position.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Stored(_) => "stored",
+            Self::Duplicate => "duplicate",
+            Self::Superseded => "superseded",
+            Self::Deleted => "deleted",
+            Self::Vanished => "vanished",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// A stored event: what is needed to order it, and the text to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {

@@ -49,8 +49,8 @@ pub async fn history<S: StorageAdapter>(mut store: S, seed: u64, disturb: impl A
         let batch: Vec<_> = (0..world.below(14)).map(|_| world.event()).collect();
         let expected: Vec<_> = batch.iter().map(|event| model.store(event)).collect();
         let outcomes = store.store_batch(batch).await.expect("the store works");
-        let kinds: Vec<_> = outcomes.iter().map(kind_of).collect();
-        assert_eq!(kinds, expected.iter().map(kind_of).collect::<Vec<_>>(), "seed {seed}");
+        let kinds: Vec<_> = outcomes.iter().map(Outcome::as_str).collect();
+        assert_eq!(kinds, expected.iter().map(Outcome::as_str).collect::<Vec<_>>(), "seed {seed}");
         for _ in 0..6 {
             compare(&store, &model, &mut world, seed).await;
         }
@@ -97,16 +97,4 @@ async fn compare_journal<S: StorageAdapter>(store: &S, model: &Model, seed: u64)
     assert_eq!(created, model.ids(), "seed {seed}");
     let all = store.query(&[Filter::new().with_limit(1_000_000)], &Scope::operator()).await.expect("the store works");
     assert_eq!(all.events.iter().map(|event| event.id).collect::<BTreeSet<_>>(), created, "seed {seed}");
-}
-
-/// An outcome without its position, which a model doesn't know.
-fn kind_of(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Stored(_) => "stored",
-        Outcome::Duplicate => "duplicate",
-        Outcome::Superseded => "superseded",
-        Outcome::Deleted => "deleted",
-        Outcome::Vanished => "vanished",
-        Outcome::Expired => "expired",
-    }
 }

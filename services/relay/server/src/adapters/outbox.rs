@@ -1,10 +1,18 @@
 //! What waits to be sent to one client, bounded in bytes, and the signs of life that the client gave.
 
 use crate::wire::{self, Compression, Opcode};
+use futures_util::task::AtomicWaker;
 use nexus_relay::ports::{ConnectionMeta, WsError};
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    pin::pin,
+    ptr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Poll,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +37,11 @@ pub struct OutboxBounds {
 /// Seconds that a client gets to take what is left and close its side.
 const CLOSING: u64 = 5;
 
+thread_local! {
+    /// The outbox whose taker this thread polls next, without being woken.
+    static TAKEN_NEXT: Cell<*const Outbox> = const { Cell::new(ptr::null()) };
+}
+
 /// One connection's outbox. Times are in beats: seconds since the sockets were made.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -36,8 +49,8 @@ pub(crate) struct Outbox {
     compression: Compression,
     /// Bytes that wait or are being written.
     waiting: AtomicUsize,
-    /// Something was put in, or it is closing.
-    filled: Notify,
+    /// Whoever takes: something was put in, or it is closing.
+    taker: AtomicWaker,
     /// Something was written.
     drained: Notify,
     /// The connection is over, whatever waits.
@@ -62,7 +75,7 @@ impl Outbox {
             state: Mutex::new(State { queue: Vec::new(), closing: None, meta: ConnectionMeta::default() }),
             compression,
             waiting: AtomicUsize::new(0),
-            filled: Notify::new(),
+            taker: AtomicWaker::new(),
             drained: Notify::new(),
             ended: CancellationToken::new(),
             heard_at: AtomicU64::new(now),
@@ -94,8 +107,25 @@ impl Outbox {
         wire::push_frame(&mut state.queue, opcode, compression, payload);
         self.waiting.fetch_add(state.queue.len() - before, Ordering::Relaxed);
         drop(state);
-        self.filled.notify_one();
+        self.wake_taker();
         Ok(())
+    }
+
+    /// Runs what serves the connection, in a task that afterwards polls [`Outbox::take`] each time. What it puts in wakes
+    /// nobody then, which would send another thread after a task that is running.
+    pub(crate) async fn before_taking<T>(&self, serving: impl Future<Output = T>) -> T {
+        let mut serving = pin!(serving);
+        poll_fn(|context| {
+            let _until_polled = TakenNext(TAKEN_NEXT.replace(self));
+            serving.as_mut().poll(context)
+        })
+        .await
+    }
+
+    fn wake_taker(&self) {
+        if !ptr::eq(TAKEN_NEXT.get(), self) {
+            self.taker.wake();
+        }
     }
 
     /// Closes once what waits was sent. Where too much waits (1013), it is dropped instead.
@@ -114,26 +144,24 @@ impl Outbox {
         self.waiting.fetch_add(after, Ordering::Relaxed);
         self.waiting.fetch_sub(before, Ordering::Relaxed);
         drop(state);
-        self.filled.notify_one();
+        self.wake_taker();
         self.drained.notify_one();
     }
 
     /// Everything that waits, as soon as there is something; `None` when nothing more will come.
     pub(crate) async fn take(&self) -> Option<Vec<u8>> {
-        loop {
-            {
-                let mut state = self.state();
-                if !state.queue.is_empty() {
-                    return Some(std::mem::take(&mut state.queue));
-                }
-                if state.closing.is_some() || self.ended.is_cancelled() {
-                    return None;
-                }
+        let taken = poll_fn(|context| {
+            self.taker.register(context.waker());
+            let mut state = self.state();
+            if !state.queue.is_empty() {
+                return Poll::Ready(Some(std::mem::take(&mut state.queue)));
             }
-            tokio::select! {
-                () = self.filled.notified() => {}
-                () = self.ended.cancelled() => return None,
-            }
+            if state.closing.is_some() { Poll::Ready(None) } else { Poll::Pending }
+        });
+        tokio::select! {
+            biased;
+            taken = taken => taken,
+            () = self.ended.cancelled() => None,
         }
     }
 
@@ -230,10 +258,23 @@ impl Outbox {
     }
 }
 
+/// What was taken next before, and is again.
+struct TakenNext(*const Outbox);
+
+impl Drop for TakenNext {
+    fn drop(&mut self) {
+        TAKEN_NEXT.set(self.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use std::{
+        sync::Arc,
+        task::{Context, Wake},
+    };
 
     const BOUNDS: OutboxBounds =
         OutboxBounds { soft: 100, hard: 1_000, ping: 55, idle: 120, message: 60, compress_from: 0 };
@@ -244,6 +285,41 @@ mod tests {
 
     fn push(outbox: &Outbox, bytes: usize) -> Result<(), WsError> {
         outbox.push(Opcode::Text, Compression::Off, &vec![b'a'; bytes], BOUNDS.hard)
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often a taker was woken while `put` ran.
+    fn wakes(outbox: &Outbox, put: impl FnOnce()) -> usize {
+        let wakes = Arc::new(Wakes::default());
+        let waker = wakes.clone().into();
+        assert!(pin!(outbox.take()).poll(&mut Context::from_waker(&waker)).is_pending());
+        put();
+        wakes.0.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_taker_is_woken_by_others_and_not_by_the_task_that_polls_it_next() {
+        let outbox = outbox();
+        assert_eq!(wakes(&outbox, || push(&outbox, 10).unwrap()), 1);
+        assert!(outbox.take().now_or_never().flatten().is_some());
+        let own = || outbox.before_taking(async { push(&outbox, 10).unwrap() }).now_or_never().unwrap();
+        assert_eq!(wakes(&outbox, own), 0);
+        assert!(outbox.take().now_or_never().flatten().is_some());
+        let other = Outbox::new(Compression::Off, 1);
+        let foreign = || other.before_taking(async { push(&outbox, 10).unwrap() }).now_or_never().unwrap();
+        assert_eq!(wakes(&outbox, foreign), 1, "another connection's outbox is taken from by another task");
+        assert!(outbox.take().now_or_never().flatten().is_some());
+        let failing = std::panic::AssertUnwindSafe(|| outbox.before_taking(async { panic!("as told") }).now_or_never());
+        assert!(std::panic::catch_unwind(failing).is_err());
+        assert_eq!(wakes(&outbox, || outbox.close(1000, "", 1)), 1, "a panic leaves nothing behind");
     }
 
     #[test]
