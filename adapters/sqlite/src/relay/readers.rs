@@ -14,14 +14,14 @@ use std::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
-    task::{coop::consume_budget, yield_now},
+    task::coop::consume_budget,
 };
 
 /// How long a question may take where it is asked, before it is handed to a thread.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
-/// How long it may take there without letting others have their turn.
-const UNNOTICED: Duration = Duration::from_micros(100);
+/// How much of it counts as one of the 128 steps after which a task lets others have their turn: 6 ms in all.
+const STEP: Duration = Duration::from_micros(50);
 
 /// A question that can be answered in slices.
 pub(super) trait Question: Send {
@@ -156,10 +156,8 @@ impl Readers {
         if progress.question.is_small()
             && let Some(answer) = progress.try_at_once(&self.core).map_err(|error| failed(&Arc::new(error)))?
         {
-            if progress.spent > UNNOTICED {
-                yield_now().await
-            } else {
-                consume_budget().await
+            for _ in 0..=progress.spent.div_duration_f32(STEP) as u32 {
+                consume_budget().await;
             }
             return Ok(answer);
         }
