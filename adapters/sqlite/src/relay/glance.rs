@@ -28,11 +28,11 @@ impl<'a> Glance<'a> {
     }
 
     fn read(json: &'a str) -> Option<Self> {
-        let rest = json.strip_prefix("{\"id\":\"")?;
-        let (id, rest) = up_to(rest, "\",\"pubkey\":\"")?;
-        let (pubkey, rest) = up_to(rest, "\",\"created_at\":")?;
-        let (created_at, rest) = up_to(rest, ",\"kind\":")?;
-        let (kind, rest) = up_to(rest, ",\"tags\":")?;
+        let (id, rest) = hex(json.strip_prefix("{\"id\":\"")?)?;
+        let (pubkey, rest) = hex(rest.strip_prefix("\",\"pubkey\":\"")?)?;
+        let (created_at, rest) = number(rest.strip_prefix("\",\"created_at\":")?)?;
+        let (kind, rest) = number(rest.strip_prefix(",\"kind\":")?)?;
+        let rest = rest.strip_prefix(",\"tags\":")?;
         Some(Self { id, pubkey, created_at: Seconds::new(created_at), kind: Kind::new(kind), rest })
     }
 
@@ -65,10 +65,16 @@ impl<'a> Glance<'a> {
     }
 }
 
-/// What stands before `mark`, read, and what stands after it.
-fn up_to<'a, T: FromStr>(text: &'a str, mark: &str) -> Option<(T, &'a str)> {
-    let (before, after) = text.split_once(mark)?;
-    Some((before.parse().ok()?, after))
+/// The 32 bytes in hex that `text` begins with, and what stands after them.
+fn hex<T: FromStr>(text: &str) -> Option<(T, &str)> {
+    let (digits, after) = text.split_at_checked(64)?;
+    Some((digits.parse().ok()?, after))
+}
+
+/// The number that `text` begins with, and the comma after it with what follows.
+fn number<T: FromStr>(text: &str) -> Option<(T, &str)> {
+    let (digits, after) = text.split_at(text.find(',')?);
+    Some((digits.parse().ok()?, after))
 }
 
 fn contains<T: Ord>(list: Option<&[T]>, value: &T) -> bool {
