@@ -10,6 +10,7 @@ use super::super::{
 };
 use crate::{query::Order, row::Label};
 use hashbrown::HashMap;
+use roaring::{MultiOps, RoaringBitmap};
 
 /// Whether replies are in a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Authors<'_> {
                 around.settle();
             }
             Self::Domain(domain) => {
-                domain.trusted.as_mut().map(Around::settle);
+                domain.settle();
             }
             Self::All | Self::One(_) => {}
         }
@@ -91,18 +92,30 @@ pub(super) struct Domain<'a> {
     observer: u32,
     trusted: Option<Around<'a>>,
     labels: Vec<u32>,
+    /// Whoever carries one of several labels, once it is to be asked often.
+    carriers: Option<RoaringBitmap>,
     known: HashMap<u32, bool>,
 }
 
 impl<'a> Domain<'a> {
     pub(super) fn new(index: &'a Index, observer: u32, trusted: Option<Around<'a>>, labels: &[Label]) -> Self {
         let labels = labels.iter().filter_map(|label| index.columns.label(label.as_str())).collect();
-        Self { index, observer, trusted, labels, known: HashMap::new() }
+        Self { index, observer, trusted, labels, carriers: None, known: HashMap::new() }
+    }
+
+    fn settle(&mut self) {
+        self.trusted.as_mut().map(Around::settle);
+        if self.labels.len() > 1 {
+            self.carriers = Some(self.labels.iter().map(|label| &self.index.labels[at(*label)].carriers).union());
+        }
     }
 
     /// True if the profile carries one of the labels, whoever put it there.
     fn is_carrier(&self, user: u32) -> bool {
-        self.labels.iter().any(|label| self.index.labels[at(*label)].carriers.contains(user))
+        match &self.carriers {
+            Some(carriers) => carriers.contains(user),
+            None => self.labels.iter().any(|label| self.index.labels[at(*label)].carriers.contains(user)),
+        }
     }
 
     fn contains(&mut self, user: u32) -> bool {
@@ -121,14 +134,14 @@ impl<'a> Domain<'a> {
         vouched
     }
 
-    fn carriers(&self) -> usize {
+    fn carriages(&self) -> usize {
         self.labels.iter().map(|label| self.index.labels[at(*label)].carriers.len() as usize).sum()
     }
 
     /// Found by asking those who may vouch for whom they do, or those who carry a label who did, whichever are
     /// fewer. Looking up what somebody said costs about eight steps, testing somebody 32.
     fn members(&mut self, limit: usize) -> Option<Vec<u32>> {
-        let (each, carriers) = (8 * self.labels.len().max(1), 32 * self.carriers());
+        let (each, carriers) = (8 * self.labels.len().max(1), 32 * self.carriages());
         let vouchers = match &self.trusted {
             Some(trusted) => trusted.members(limit.min(carriers) / each),
             None => Some(Vec::new()),
