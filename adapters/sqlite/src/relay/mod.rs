@@ -10,6 +10,7 @@ mod draft;
 mod glance;
 mod group;
 mod index;
+mod jobs;
 mod known;
 mod port;
 mod query;

@@ -5,7 +5,8 @@ use super::{
     draft::Draft,
     failed,
     index::{EXPIRY, Snapshot, age},
-    known::{job, job_of},
+    jobs::JobsQuestion,
+    known::job_of,
     query::{CountQuestion, IdsQuestion, PageQuestion, PlacesQuestion},
     readers::{AtOnce, Budget},
     rows::{self, number, position},
@@ -158,8 +159,7 @@ impl StorageAdapter for SqliteStorage {
     }
 
     async fn jobs(&self, query: &JobQuery) -> Answer<Vec<Job>> {
-        let query = query.clone();
-        self.ask(move |connection, _| jobs(connection, &query)).await
+        self.readers.ask(JobsQuestion::new(query), Budget::Usual).await
     }
 
     async fn put_jobs(&self, jobs: Vec<Job>) -> Answer<()> {
@@ -245,26 +245,6 @@ fn reason(number: i64) -> Result<RemovalReason> {
     let reasons = [Replaced, Deleted, Expired, Vanished, Banned];
     let known = reasons.into_iter().find(|reason| *reason as i64 == number);
     known.ok_or_else(|| Error::Damaged(format!("removal reason {number}")))
-}
-
-fn jobs(connection: &Connection, query: &JobQuery) -> Result<Vec<Job>> {
-    let sql = "SELECT json FROM job WHERE created_at IS NOT NULL AND created_at <= ? ORDER BY created_at DESC, id";
-    let newest = [query.until, query.after.map(|(at, _)| at)].into_iter().flatten().min().unwrap_or(Seconds::MAX);
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query((newest.get(),))?;
-    let mut found = Vec::new();
-    while found.len() < query.limit
-        && let Some(row) = rows.next()?
-    {
-        let job = job(&row.get::<_, String>(0)?)?;
-        if query.since.is_some_and(|since| job.request.as_ref().is_some_and(|request| request.created_at < since)) {
-            break;
-        }
-        if query.matches(&job) {
-            found.push(job);
-        }
-    }
-    Ok(found)
 }
 
 fn standing(connection: &Connection, provider: &PublicKey) -> Result<Standing> {

@@ -2,7 +2,7 @@ use futures_util::FutureExt;
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{Event, Filter, Kind, Seconds, SigningKey, Tags};
 use nexus_relay::{
-    market::Counter,
+    market::{Counter, JobQuery},
     ports::{Entry, Outcome, PreparedEvent, Scope, StorageAdapter, StorageError, Viewer},
 };
 use nexus_relay_suite as suite;
@@ -342,4 +342,29 @@ fn removed_events_are_forgotten_once_the_index_has_dropped_them() {
     let storage = open_at(folder.path(), Recent { flush: 4, max: 64 });
     assert_eq!(now(storage.count(&[Filter::new()], 9, None, &Scope::operator())).unwrap().count, 1);
     assert_eq!(storage.check().unwrap(), Vec::<String>::new());
+}
+
+/// A list of jobs that few match may not keep the threads from other questions, nor take for ever.
+#[test]
+fn a_list_of_jobs_is_read_in_slices_and_not_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let within = |total: Duration| {
+        let patience = Patience { slice: Duration::ZERO, total };
+        let settings = Settings { patience, ..Settings::new(Durability::Normal) };
+        SqliteStorage::open_with(&folder.path().join("relay.db"), settings).unwrap()
+    };
+    let storage = within(Duration::ZERO);
+    let requests: Vec<PreparedEvent> = (0..400).map(|at| prepared(&event(5050, at, &[], "work"))).collect();
+    now(storage.store_batch(requests)).unwrap();
+    let oldest = JobQuery { until: Some(Seconds::new(5)), limit: 10, ..JobQuery::default() };
+    let rare = JobQuery { topic: Some("rare".to_owned()), limit: 10, ..JobQuery::default() };
+    let all = JobQuery { limit: 1_000, ..JobQuery::default() };
+    assert_eq!(now(storage.jobs(&oldest)).unwrap().len(), 6);
+    for query in [&rare, &all] {
+        assert!(matches!(now(storage.jobs(query)), Err(StorageError::TimedOut)));
+    }
+    drop(storage);
+    let storage = within(Duration::from_secs(60));
+    assert_eq!(now(storage.jobs(&rare)).unwrap(), []);
+    assert_eq!(now(storage.jobs(&all)).unwrap().len(), 400);
 }

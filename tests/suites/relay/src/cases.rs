@@ -7,7 +7,7 @@ use nexus_relay::{
     market::{self, Counter, Job, JobQuery, JobState, Performance},
     ports::{Entry, Outcome, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter, Viewer},
 };
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 fn event(by: u8, kind: u16, at: i64, tags: &[&[&str]], content: &str) -> Event {
     let tags = Tags::new(tags.iter().map(|tag| tag.iter().copied()));
@@ -262,6 +262,54 @@ pub(super) async fn jobs<S: StorageAdapter>(db: &S) {
     assert_eq!(ids(JobQuery { state: Some(JobState::Cancelled), ..query.clone() }).await, [100]);
     store(db, &event(0, 62, 200, &[&["relay", "ALL_RELAYS"]], "")).await;
     assert_eq!(ids(query).await, [120]);
+}
+
+/// Jobs beyond what a store reads at once are found and left out as few are, page by page too.
+pub(super) async fn many_jobs<S: StorageAdapter>(db: &S) {
+    let at = |number: i64| 100 + number / 3;
+    let topic = |number: i64| if number % 50 == 0 { "rare" } else { "usual" };
+    let request = |number: i64| {
+        let tags: [&[&str]; 1] = [&["t", topic(number)]];
+        event((number % 2) as u8, 5050 + (number % 4) as u16, at(number), &tags, &number.to_string())
+    };
+    let requests: Vec<Event> = (0..300).map(request).collect();
+    for request in &requests {
+        store(db, request).await;
+    }
+    for request in requests.iter().step_by(35) {
+        let (id, customer) = (request.id.to_string(), request.pubkey.to_string());
+        store(db, &event(2, request.kind.get() + 1000, 250, &[&["e", &id], &["p", &customer]], "done")).await;
+    }
+    let all = JobQuery { limit: 1_000, now: Seconds::new(1_000), ..JobQuery::default() };
+    let mut jobs = Vec::new();
+    for request in &requests {
+        jobs.extend(db.job(&request.id).await.expect("the store works"));
+    }
+    jobs.sort_by_key(|job| (Reverse(job.request.as_ref().expect("it came").created_at), job.id));
+    for query in [
+        all.clone(),
+        JobQuery { limit: 7, ..all.clone() },
+        JobQuery { kind: Some(Kind::new(5053)), ..all.clone() },
+        JobQuery { topic: Some("rare".to_owned()), limit: 3, ..all.clone() },
+        JobQuery { state: Some(JobState::Succeeded), ..all.clone() },
+        JobQuery { customer: Some(author(1)), ..all.clone() },
+        JobQuery { provider: Some(author(2)), ..all.clone() },
+        JobQuery { customer: Some(author(1)), provider: Some(author(2)), ..all.clone() },
+        JobQuery { since: Some(Seconds::new(120)), until: Some(Seconds::new(180)), ..all.clone() },
+    ] {
+        let expected: Vec<&Job> = jobs.iter().filter(|job| query.matches(job)).take(query.limit).collect();
+        let found = db.jobs(&query).await.expect("the store works");
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{query:?}");
+        assert!(!found.is_empty(), "{query:?}");
+        // The same, a few at a time.
+        let (mut paged, mut part) = (Vec::new(), JobQuery { limit: 2, ..query.clone() });
+        while paged.len() < found.len() {
+            paged.extend(db.jobs(&part).await.expect("the store works"));
+            part.after = paged.last().map(|job| (job.request.as_ref().expect("it came").created_at, job.id));
+        }
+        paged.truncate(query.limit);
+        assert_eq!(paged, found, "{query:?}");
+    }
 }
 
 /// How a provider's jobs went is counted as they go, whichever comes first, and goes with those who vanish.

@@ -30,6 +30,7 @@ pub async fn run<S: StorageAdapter>(fresh: impl AsyncFn() -> S, histories: u64) 
     cases::searching(&fresh().await).await;
     cases::records(&fresh().await).await;
     cases::jobs(&fresh().await).await;
+    cases::many_jobs(&fresh().await).await;
     cases::standing(&fresh().await).await;
     cases::rebuilding(&fresh().await).await;
     cases::forgetting(&fresh().await).await;
