@@ -2,25 +2,23 @@
 
 use super::{
     link::{Link, LinkError, LinkOptions},
-    received::Received,
     router::Stream,
     sync::{self, SyncError, SyncOptions},
+    watch::Watch,
 };
 use crate::backend::{Backend, RelayOn};
 use nexus_journal::HeadWatch;
 use nexus_model::{Raw, Seq};
-use nexus_nostr::{Ask, Event, EventId, Reply, Seconds};
+use nexus_nostr::{Ask, Event, EventId, Reply};
 use nexus_relay::{
     Intake, Terms,
-    ports::{Entry, Judge, Judgement, Source, StorageAdapter, StorageError, StoredEvent, Submission},
+    ports::{Entry, Source, StorageAdapter, StorageError},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 /// The name of the subscription that a stream is followed with.
 const SUB: &str = "nexus-stream";
-/// Events that came over a link and are not sent back to it.
-const RECEIVED: usize = 65_536;
 /// Events that are taken in together, when that many are there.
 const BATCH: usize = 100;
 /// Events that were sent and not answered, before no more are sent.
@@ -35,9 +33,7 @@ pub(super) struct Follower<B: Backend> {
     stream: Stream,
     url: String,
     options: LinkOptions,
-    down: Option<Box<dyn Judge>>,
-    up: Option<Box<dyn Judge>>,
-    received: Received,
+    watch: Watch,
     /// Up to where the journal was sent up.
     cursor: Seq,
     /// What was sent and not answered yet: it is sent again over the next connection.
@@ -59,23 +55,9 @@ impl<B: Backend> Follower<B> {
         url: String,
         options: LinkOptions,
     ) -> Self {
-        let judge = |options: &Option<crate::plugin::Options>| {
-            options.clone().map(|options| Box::new(crate::plugin::Plugin::new(options)) as Box<dyn Judge>)
-        };
-        let (down, up) = (judge(&stream.plugin_down), judge(&stream.plugin_up));
+        let watch = Watch::new(stream.plugin_down.clone(), stream.plugin_up.clone());
         let cursor = head.get();
-        Self {
-            relay,
-            head,
-            stream,
-            url,
-            options,
-            down,
-            up,
-            received: Received::new(RECEIVED),
-            cursor,
-            unanswered: BTreeMap::new(),
-        }
+        Self { relay, head, stream, url, options, watch, cursor, unanswered: BTreeMap::new() }
     }
 
     /// Connects, and follows until the link breaks or `stop`.
@@ -131,7 +113,7 @@ impl<B: Backend> Follower<B> {
             direction: self.stream.direction,
             protected: self.stream.protected,
         };
-        let report = sync::sync::<B>(&self.relay, link, &options).await?;
+        let report = sync::sync_watched::<B>(&self.relay, link, &options, &mut self.watch).await?;
         tracing::info!(stream = self.stream.name, url = self.url, ?report, "a stream has caught up");
         self.cursor = self.cursor.max(upto);
         Ok(())
@@ -166,13 +148,13 @@ impl<B: Backend> Follower<B> {
         }
     }
 
-    /// Takes events in. They are remembered first, so that none is sent back, however fast the journal is.
+    /// Takes events in.
     async fn take_down(&mut self, events: Vec<Raw<Event>>) -> Result<(), SyncError> {
         let wanted: Vec<Raw<Event>> =
             events.into_iter().filter(|event| self.stream.filter.matches(event.peek())).collect();
-        wanted.iter().for_each(|event| self.received.note(event.peek().id));
+        self.watch.note(&wanted);
         let source = Source::Stream(self.url.clone());
-        let terms = Terms { source: &source, protected: self.stream.protected, judge: self.down.as_deref() };
+        let terms = Terms { source: &source, protected: self.stream.protected, judge: self.watch.down() };
         for intake in self.relay.take_in(wanted, terms).await? {
             let result = match intake {
                 Intake::New => "new",
@@ -198,32 +180,18 @@ impl<B: Backend> Follower<B> {
             if let Entry::Created { stored, event } = entry
                 && self.stream.filter.matches(event)
                 && scope.allows(event)
-                && !self.received.has(&event.id)
+                && !self.watch.has_come(&event.id)
             {
-                wanted.push((event.clone(), stored.clone()));
+                wanted.push(stored.clone());
             }
         }
-        for stored in self.accepted(wanted, scope.now).await {
+        let source = Source::Stream(self.url.clone());
+        for stored in self.watch.let_up(wanted, &source, scope.now).await? {
             self.unanswered.insert(stored.seq, stored.id);
             link.send(Ask::Event(&stored.json)).await?;
         }
         self.cursor = last;
         Ok(())
-    }
-
-    /// What the plugin for the way up lets pass.
-    async fn accepted(&self, events: Vec<(Arc<Event>, StoredEvent)>, now: Seconds) -> Vec<StoredEvent> {
-        let source = Source::Stream(self.url.clone());
-        let submission =
-            |event: &Event| Submission { event: event.clone(), received_at: now, source: source.clone(), sender: None };
-        let judgements = match &self.up {
-            Some(judge) if !events.is_empty() => {
-                judge.judge(events.iter().map(|(event, _)| submission(event)).collect()).await
-            }
-            _ => vec![Judgement::Accept; events.len()],
-        };
-        let judged = events.into_iter().zip(judgements).filter(|(_, judgement)| *judgement == Judgement::Accept);
-        judged.map(|((_, stored), _)| stored).collect()
     }
 
     fn count(&self, direction: &'static str, result: &'static str, count: u64) {

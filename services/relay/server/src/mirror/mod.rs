@@ -10,6 +10,7 @@ mod received;
 mod router;
 mod sync;
 mod upload;
+mod watch;
 
 pub use link::{Link, LinkError, LinkOptions};
 pub use router::{Router, Stream};

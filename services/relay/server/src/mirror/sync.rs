@@ -6,6 +6,7 @@ use super::{
     link::{Link, LinkError},
     paging::{self, Pages},
     upload::{self, Sent},
+    watch::Watch,
 };
 use crate::backend::{Backend, RelayOn};
 use nexus_model::Raw;
@@ -82,11 +83,20 @@ pub enum SyncError {
 /// # Errors
 /// The link's, the store's, or the other relay's refusal.
 pub async fn sync<B: Backend>(relay: &RelayOn<B>, link: &mut Link, options: &SyncOptions) -> Result<Report, SyncError> {
+    sync_watched::<B>(relay, link, options, &mut Watch::new(None, None)).await
+}
+
+/// The same while somebody watches the link.
+pub(super) async fn sync_watched<B: Backend>(
+    relay: &RelayOn<B>,
+    link: &mut Link,
+    options: &SyncOptions,
+    watch: &mut Watch,
+) -> Result<Report, SyncError> {
     let scope = scope::<B>(relay, &options.filter);
     let local = relay.storage().ids(&options.filter, usize::MAX, &scope).await?;
     let source = Source::Sync(link.url().to_owned());
-    let terms = Terms { source: &source, protected: options.protected, judge: None };
-    let mut work = Work::<B> { relay, link, options, terms, report: Report::default() };
+    let mut work = Work::<B> { relay, link, options, source, watch, report: Report::default() };
     match work.negotiate(&local).await? {
         Some(differences) => work.settle(differences, &scope).await?,
         None => work.page(&local, &scope).await?,
@@ -111,7 +121,8 @@ struct Work<'a, B: Backend> {
     relay: &'a RelayOn<B>,
     link: &'a mut Link,
     options: &'a SyncOptions,
-    terms: Terms<'a>,
+    source: Source,
+    watch: &'a mut Watch,
     report: Report,
 }
 
@@ -195,7 +206,9 @@ impl<B: Backend> Work<'_, B> {
     }
 
     async fn take_in(&mut self, events: Vec<Raw<Event>>) -> Result<(), SyncError> {
-        for intake in self.relay.take_in(events, self.terms).await? {
+        self.watch.note(&events);
+        let terms = Terms { source: &self.source, protected: self.options.protected, judge: self.watch.down() };
+        for intake in self.relay.take_in(events, terms).await? {
             match intake {
                 Intake::New => self.report.new += 1,
                 Intake::Known => {}
@@ -213,7 +226,8 @@ impl<B: Backend> Work<'_, B> {
         for ids in ids.chunks(FETCH) {
             let filter = Filter::new().with_ids(ids.iter().copied()).with_limit(ids.len());
             let page = self.relay.storage().query(&[filter], scope).await?;
-            let events: Vec<(EventId, Arc<str>)> = page.events.into_iter().map(|one| (one.id, one.json)).collect();
+            let wanted = self.watch.let_up(page.events, &self.source, scope.now).await?;
+            let events: Vec<(EventId, Arc<str>)> = wanted.into_iter().map(|one| (one.id, one.json)).collect();
             let sent = upload::upload(self.link, &events).await?;
             self.report.sent.taken += sent.taken;
             self.report.sent.refused += sent.refused;

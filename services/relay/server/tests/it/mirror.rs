@@ -259,8 +259,9 @@ async fn two_relays_that_follow_one_another_have_the_same_and_send_nothing_back(
     back.end().await;
 }
 
-/// A relay that takes everything, counts events by id, and sends what it is told to.
-async fn counter(events: Vec<Event>) -> (Served, Arc<std::sync::Mutex<Vec<String>>>) {
+/// A relay that takes everything, counts events by id, and sends what it is told to: `live` to whoever follows it,
+/// `past` to whoever reads it page by page, as it knows nothing of negentropy.
+async fn counter(live: Vec<Event>, past: Vec<Event>) -> (Served, Arc<std::sync::Mutex<Vec<String>>>) {
     let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
     let noting = heard.clone();
     let routes = Routes::new().route(
@@ -275,7 +276,9 @@ async fn counter(events: Vec<Event>) -> (Served, Arc<std::sync::Mutex<Vec<String
                             noting.lock().expect("no panic").push(id.clone());
                             vec![format!(r#"["OK","{id}",true,""]"#)]
                         }
+                        Some("NEG-OPEN") => vec![r#"["NOTICE","unknown message type"]"#.to_owned()],
                         Some("REQ") => {
+                            let events = if message[2]["limit"] == 0 { &live } else { &past };
                             let shown =
                                 events.iter().map(|event| format!(r#"["EVENT",{},{}]"#, message[1], event.to_json()));
                             shown.chain([format!(r#"["EOSE",{}]"#, message[1])]).collect()
@@ -300,7 +303,7 @@ async fn an_event_is_never_sent_back_to_where_it_came_from() {
     let (theirs, ours) = (note(1), note(2));
     let mut forged = note(3);
     forged.content.push('!');
-    let (served, heard) = counter(vec![theirs.clone(), forged.clone()]).await;
+    let (served, heard) = counter(vec![theirs.clone(), forged.clone()], Vec::new()).await;
     let routing = Routing::start(&here, vec![stream("s", Direction::Both, served.url.replace("http", "ws"))], None);
     eventually(async || here.has(&theirs).await).await;
     here.publish(&ours).await;
@@ -357,17 +360,37 @@ async fn what_could_not_be_sent_is_sent_when_the_link_is_back() {
 }
 
 #[tokio::test]
-async fn plugins_judge_what_comes_and_what_goes() {
-    let folder = tempfile::tempdir().expect("a folder");
+async fn what_a_stream_caught_up_with_is_not_sent_back_either() {
+    let here = node(Settings::default()).await;
+    let (theirs, ours) = (note(1), note(2));
+    let (served, heard) = counter(Vec::new(), vec![theirs.clone()]).await;
+    let mut wanted = stream("s", Direction::Both, served.url.replace("http", "ws"));
+    wanted.catch_up = true;
+    let routing = Routing::start(&here, vec![wanted], None);
+    eventually(async || here.has(&theirs).await).await;
+    here.publish(&ours).await;
+    eventually(async || !heard.lock().expect("no panic").is_empty()).await;
+    assert_eq!(*heard.lock().expect("no panic"), [ours.id.to_string()]);
+    routing.end().await;
+}
+
+/// A plugin that refuses what calls itself spam.
+fn against_spam(folder: &tempfile::TempDir) -> Option<plugin::Options> {
     let script = folder.path().join("plugin.py");
     let code = "import json, sys\nfor line in sys.stdin:\n    event = json.loads(line)['event']\n    \
                 ok = 'spam' not in event['content']\n    \
                 print(json.dumps({'id': event['id'], 'action': 'accept' if ok else 'reject'}), flush=True)\n";
     std::fs::write(&script, code).expect("a file");
-    let judge = Some(plugin::Options::new(format!("python3 {}", script.display())));
+    Some(plugin::Options::new(format!("python3 {}", script.display())))
+}
+
+#[tokio::test]
+async fn plugins_judge_what_comes_and_what_goes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let judge = against_spam(&folder);
     let here = node(Settings::default()).await;
     let (good, spam) = (sign(1, 1, 1, &[], "good"), sign(1, 1, 2, &[], "spam"));
-    let (served, heard) = counter(vec![spam.clone(), good.clone()]).await;
+    let (served, heard) = counter(vec![spam.clone(), good.clone()], Vec::new()).await;
     let mut wanted = stream("s", Direction::Both, served.url.replace("http", "ws"));
     (wanted.plugin_down, wanted.plugin_up) = (judge.clone(), judge);
     let routing = Routing::start(&here, vec![wanted], None);
@@ -378,6 +401,28 @@ async fn plugins_judge_what_comes_and_what_goes() {
     here.publish(&second).await;
     eventually(async || !heard.lock().expect("no panic").is_empty()).await;
     assert_eq!(*heard.lock().expect("no panic"), [second.id.to_string()]);
+    routing.end().await;
+}
+
+#[tokio::test]
+async fn plugins_judge_what_a_stream_catches_up_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let judge = against_spam(&folder);
+    let (here, there) = (node(Settings::default()).await, node(Settings::default()).await);
+    let (good, spam) = (sign(1, 1, 1, &[], "good"), sign(1, 1, 2, &[], "spam"));
+    let (own, held_back) = (sign(2, 1, 1, &[], "good too"), sign(2, 1, 2, &[], "spam too"));
+    for (node, events) in [(&there, [&good, &spam]), (&here, [&own, &held_back])] {
+        node.publish(events[0]).await;
+        node.publish(events[1]).await;
+    }
+    let mut wanted = stream("s", Direction::Both, there.url());
+    (wanted.plugin_down, wanted.plugin_up, wanted.catch_up) = (judge.clone(), judge, true);
+    let routing = Routing::start(&here, vec![wanted], None);
+    // What is sent after the catching up is there after it.
+    eventually(async || here.has(&good).await && there.has(&own).await).await;
+    here.publish(&note(9)).await;
+    eventually(async || there.has(&note(9)).await).await;
+    assert!(!here.has(&spam).await && !there.has(&held_back).await);
     routing.end().await;
 }
 
