@@ -9,6 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// The largest document that is worth reading, in bytes.
 pub const MAX_DOCUMENT: usize = 1 << 20;
 
+/// The longest address of a server, in bytes: whoever knows a million accounts keeps theirs in memory.
+pub const MAX_ADDRESS: usize = 2_048;
+
+/// How much is told of what is wrong with a document, in characters: the parser quotes what it can't read.
+const MAX_COMPLAINT: usize = 300;
+
 /// A DID document, reduced to what the protocol uses.
 ///
 /// It serialises to the form that `/resolve` answers with: no `@context`, keys of other controllers dropped.
@@ -71,6 +77,11 @@ fn broken(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Reason::Identity, detail)
 }
 
+fn unreadable(error: &serde_json::Error) -> Error {
+    let complaint: String = error.to_string().chars().take(MAX_COMPLAINT).collect();
+    broken(format!("not a document: {complaint}"))
+}
+
 impl Document {
     /// Reads the document of `did`.
     ///
@@ -80,7 +91,7 @@ impl Document {
         if json.len() > MAX_DOCUMENT {
             return Err(broken("a document too large"));
         }
-        let wire: Wire = serde_json::from_slice(json).map_err(|error| broken(format!("not a document: {error}")))?;
+        let wire: Wire = serde_json::from_slice(json).map_err(|error| unreadable(&error))?;
         if wire.id != did.as_str() {
             return Err(broken("a document of another DID"));
         }
@@ -112,10 +123,10 @@ impl Document {
         PublicKey::from_method(kind, key)
     }
 
-    /// The address of the server that holds the repo, without a slash at the end.
+    /// The address of the server that holds the repo, without a slash at the end, of at most [`MAX_ADDRESS`] bytes.
     pub fn pds(&self) -> Option<&str> {
-        let service = self.service.iter().find(|service| service.id == "#atproto_pds");
-        service.map(|service| service.endpoint.trim_end_matches('/'))
+        let service = self.service.iter().find(|service| service.id == "#atproto_pds")?;
+        Some(service.endpoint.trim_end_matches('/')).filter(|address| address.len() <= MAX_ADDRESS)
     }
 
     /// The handle that the account declares: the first that is one.

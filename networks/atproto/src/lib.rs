@@ -35,7 +35,7 @@ mod verify;
 pub use car::{Decoder, Slice};
 pub use cid::{Cid, Codec};
 pub use commit::Commit;
-pub use doc::{Document, MAX_DOCUMENT};
+pub use doc::{Document, MAX_ADDRESS, MAX_DOCUMENT};
 pub use error::{Error, Reason, Result};
 pub use frame::{AccountMessage, CommitMessage, Frame, IdentityMessage, Notice, OpMessage, SyncMessage};
 pub use key::PublicKey;

@@ -60,6 +60,20 @@ fn only_own_keys_count_and_strange_parts_are_passed_over() {
 }
 
 #[test]
+fn what_is_far_too_long_goes_no_further() {
+    let id = "did:plc:aaaabbbbccccddddeeeeffff";
+    let long = "é".repeat(100_000);
+    let complaint = document(&json!({"id": id, "alsoKnownAs": long})).unwrap_err().to_string();
+    assert!(complaint.contains("not a document") && complaint.chars().count() < 400, "{complaint}");
+    let server = |address: &str| {
+        let service = json!([{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": address}]);
+        document(&json!({"id": id, "service": service})).unwrap().pds().map(str::len)
+    };
+    assert_eq!(server(&"a".repeat(nexus_atproto::MAX_ADDRESS)), Some(nexus_atproto::MAX_ADDRESS));
+    assert_eq!(server(&"a".repeat(nexus_atproto::MAX_ADDRESS + 1)), None);
+}
+
+#[test]
 fn a_document_of_another_or_of_no_sense_is_refused() {
     assert!(document(&json!({"id": "did:plc:other"})).is_err());
     assert!(document(&json!([])).is_err());
