@@ -5,6 +5,7 @@
 //! its window, and what they settle waits at their side while the task is busy.
 
 use super::{Action, Channel, Config, ConnectionId, Event, Settled, Stats};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use nexus_journal::HeadWatch;
@@ -37,7 +38,7 @@ pub trait Outbox: Send + Sync + 'static {
     /// At most `limit` events after `after`, of `author` or of all.
     ///
     /// # Errors
-    /// If the journal can't be read; it is asked again after a pause.
+    /// If the journal can't be read; it is asked again after a pause, unless that [is of no use](Self::is_fatal).
     fn read(
         &self,
         author: Option<Arc<str>>,
@@ -48,8 +49,11 @@ pub trait Outbox: Send + Sync + 'static {
     /// Makes what is settled durable.
     ///
     /// # Errors
-    /// If it can't be stored; it is tried again after a pause.
+    /// If it can't be stored; it is tried again after a pause, unless that [is of no use](Self::is_fatal).
     fn store(&self, settled: Settled) -> BoxFuture<'static, Result<(), Failure>>;
+
+    /// True if it is of no use to try again after this failure: the channel ends with it.
+    fn is_fatal(&self, failure: &Failure) -> bool;
 
     /// Tells when the journal grows.
     fn watch(&self) -> HeadWatch;
@@ -132,12 +136,7 @@ impl<P> Consumer<P> {
         let _ = self.commands.send(Command::Written(self.id, events)).await;
     }
 
-    /// The other side has settled events.
-    pub async fn acknowledge(&self, events: Vec<Seq>) {
-        let _ = self.commands.send(Command::Acknowledge(self.id, events)).await;
-    }
-
-    /// A way to acknowledge from another task than the one that waits for events.
+    /// A way to acknowledge, from whatever task.
     pub fn acknowledger(&self) -> Acknowledger<P> {
         Acknowledger { id: self.id, commands: self.commands.clone() }
     }
@@ -176,7 +175,9 @@ enum Done<P> {
     Read(Page<P>),
     ReadAuthor(Arc<str>, Page<P>),
     Stored,
-    Failed(Action<P>),
+    Failed(Action<P>, Failure),
+    /// What has failed may be tried again.
+    Again(Action<P>),
     Gone(ConnectionId),
 }
 
@@ -196,7 +197,7 @@ impl<O: Outbox> Driver<O> {
     /// Consumers see the end of their events.
     ///
     /// # Errors
-    /// If what is settled can't be stored at the end.
+    /// If what is settled can't be stored at the end, or at once if the outbox fails [for good](Outbox::is_fatal).
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Failure> {
         let mut head = self.outbox.watch();
         let mut position = head.get();
@@ -210,7 +211,7 @@ impl<O: Outbox> Driver<O> {
                 1.. = self.commands.recv_many(&mut commands, AT_ONCE) => {
                     commands.drain(..).for_each(|command| self.take(command, &mut work));
                 }
-                Some(done) = work.next() => self.finish(done),
+                Some(done) = work.next() => self.finish(done, &mut work)?,
                 Some(now) = head.after(position) => {
                     position = now;
                     self.channel.appended(now);
@@ -219,19 +220,20 @@ impl<O: Outbox> Driver<O> {
             }
         }
         // Who doesn't answer in time gets its events again.
-        let _ = tokio::time::timeout(self.drain, self.drained(&mut work)).await;
+        tokio::time::timeout(self.drain, self.drained(&mut work)).await.unwrap_or(Ok(()))?;
         self.outbox.store(self.channel.settled().clone()).await
     }
 
     /// Waits until nothing is under way, and sends nothing.
-    async fn drained(&mut self, work: &mut Work<O::Payload>) {
+    async fn drained(&mut self, work: &mut Work<O::Payload>) -> Result<(), Failure> {
         while self.channel.stats().under_way > 0 {
             tokio::select! {
                 Some(command) = self.commands.recv() => self.take(command, work),
-                Some(done) = work.next() => self.finish(done),
-                else => return,
+                Some(done) = work.next() => self.finish(done, work)?,
+                else => break,
             }
         }
+        Ok(())
     }
 
     fn until_deadline(&self) -> Duration {
@@ -311,17 +313,24 @@ impl<O: Outbox> Driver<O> {
         }
     }
 
-    fn finish(&mut self, done: Done<O::Payload>) {
+    fn finish(&mut self, done: Done<O::Payload>, work: &mut Work<O::Payload>) -> Result<(), Failure> {
         match done {
             Done::Read(page) => self.channel.read(page.events, page.through),
             Done::ReadAuthor(author, page) => self.channel.read_author(&author, page.events, page.through),
             Done::Stored => self.channel.stored(self.clock.now()),
-            Done::Failed(action) => self.channel.failed(&action),
+            Done::Failed(_, failure) if self.outbox.is_fatal(&failure) => return Err(failure),
+            Done::Failed(action, failure) => {
+                let error = nexus_runtime::told(&*failure);
+                tracing::warn!(error, "a channel can't read or store, and tries again");
+                work.push(Box::pin(tokio::time::sleep(PAUSE).map(|()| Done::Again(action))));
+            }
+            Done::Again(action) => self.channel.failed(&action),
             Done::Gone(id) => {
                 self.consumers.remove(&id);
                 self.channel.close(id);
             }
         }
+        Ok(())
     }
 }
 
@@ -332,10 +341,6 @@ async fn attempt<T, P>(
 ) -> Done<P> {
     match work.await {
         Ok(result) => done(result),
-        Err(error) => {
-            tracing::warn!(%error, "a channel can't read or store, and tries again");
-            tokio::time::sleep(PAUSE).await;
-            Done::Failed(action)
-        }
+        Err(failure) => Done::Failed(action, failure),
     }
 }

@@ -22,12 +22,17 @@ struct Inner {
     settled: Mutex<Settled>,
     /// So many reads and stores fail.
     failures: AtomicUsize,
+    /// In this way.
+    failure: Mutex<&'static str>,
 }
+
+const DAMAGE: &str = "the disk is damaged";
 
 impl Journal {
     fn new() -> Self {
         let (events, settled) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { events, head: Head::new(Seq::START), settled, failures: AtomicUsize::new(0) }))
+        let (failures, failure) = (AtomicUsize::new(0), Mutex::new("the disk is full"));
+        Self(Arc::new(Inner { events, head: Head::new(Seq::START), settled, failures, failure }))
     }
 
     fn append(&self, author: &str, order: Order) {
@@ -42,7 +47,7 @@ impl Journal {
 
     fn fails(&self) -> Result<(), Failure> {
         let left = self.0.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if left.is_ok() { Err("the disk is full".into()) } else { Ok(()) }
+        if left.is_ok() { Err((*self.0.failure.lock().unwrap()).into()) } else { Ok(()) }
     }
 
     fn page(&self, author: Option<&str>, after: Seq, limit: usize) -> Page<u64> {
@@ -84,6 +89,10 @@ impl Outbox for Journal {
             Ok(())
         }
         .boxed()
+    }
+
+    fn is_fatal(&self, failure: &Failure) -> bool {
+        failure.to_string() == DAMAGE
     }
 
     fn watch(&self) -> HeadWatch {
@@ -141,7 +150,7 @@ async fn events_arrive_and_what_is_settled_is_stored_while_it_runs() {
     }
     for _ in 0..2_000 {
         let seq = take(&mut consumer).await;
-        consumer.acknowledge(vec![seq]).await;
+        consumer.acknowledger().acknowledge(vec![seq]).await;
     }
     until(|| journal.floor() == 2_000).await;
     let stats = running.handle.stats().await.unwrap();
@@ -159,7 +168,7 @@ async fn what_arrives_together_is_taken_one_by_one_and_settled_together() {
     taken.extend(std::iter::from_fn(|| consumer.try_next()).map(|(seq, _)| seq));
     assert_eq!(taken, (1..=8).map(Seq::new).collect::<Vec<_>>());
     consumer.written(taken.clone()).await;
-    consumer.acknowledge(taken).await;
+    consumer.acknowledger().acknowledge(taken).await;
     let stats = running.handle.stats().await.unwrap();
     assert_eq!((stats.settled, stats.under_way, stats.floor), (8, 0, Seq::new(8)));
     running.end().await;
@@ -216,6 +225,19 @@ async fn failures_are_tried_again() {
 }
 
 #[tokio::test]
+async fn a_failure_for_good_ends_the_channel() {
+    let journal = Journal::new();
+    *journal.0.failure.lock().unwrap() = DAMAGE;
+    let running = Running::start(&journal, ACKNOWLEDGED);
+    let mut consumer = running.handle.join().await.unwrap();
+    journal.0.failures.store(1, Ordering::Relaxed);
+    journal.append("a", Order::Alone);
+    let ended = tokio::time::timeout(Duration::from_secs(20), running.task).await.expect("it ends").unwrap();
+    assert_eq!(ended.unwrap_err().to_string(), DAMAGE);
+    assert_eq!(consumer.next().await, None);
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_what_is_under_way_and_sends_nothing_more() {
     let journal = Journal::new();
     journal.append("a", Order::Alone);
@@ -226,7 +248,7 @@ async fn a_stop_waits_for_what_is_under_way_and_sends_nothing_more() {
     running.stop.cancel();
     // The driver has its turn, and sees the stop before the acknowledgement.
     tokio::task::yield_now().await;
-    consumer.acknowledge(vec![first]).await;
+    consumer.acknowledger().acknowledge(vec![first]).await;
     running.end().await;
     assert_eq!(journal.floor(), 1, "it was settled after the stop");
     assert_eq!(consumer.next().await, None);

@@ -135,6 +135,10 @@ impl Outbox for SyncOutbox {
         .boxed()
     }
 
+    fn is_fatal(&self, failure: &Failure) -> bool {
+        failure.downcast_ref::<store::Error>().is_some_and(|error| !error.is_retryable())
+    }
+
     fn watch(&self) -> HeadWatch {
         self.head.watch()
     }
