@@ -117,15 +117,23 @@ impl Database {
     }
 
     /// To be called after a commit that removed content. The file itself was overwritten by then
-    /// (`secure_delete`), the WAL still holds it: it is cleared now, or by a later call if that was done within
-    /// the last second or a reader still needs it.
-    ///
-    /// # Errors
-    /// If SQLite fails.
-    pub fn content_removed(&self) -> Result<()> {
+    /// (`secure_delete`), the WAL still holds it: see [`Self::clear_log`].
+    pub fn content_removed(&self) {
         self.remember_removal();
-        let last = *self.scrub.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| last.elapsed() < SCRUB_PAUSE) { Ok(()) } else { self.scrub() }
+        self.clear_log();
+    }
+
+    /// To be called after any commit: clears the WAL if it may hold removed content. What can't be cleared now,
+    /// because that was done within the last second, a reader still needs it or SQLite fails, is left to a later
+    /// call: the commit is durable all the same.
+    pub fn clear_log(&self) {
+        let last = || *self.scrub.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.scrub.is_due.load(Ordering::Relaxed) || last().is_some_and(|last| last.elapsed() < SCRUB_PAUSE) {
+            return;
+        }
+        if let Err(error) = self.scrub() {
+            tracing::warn!(error = nexus_runtime::told(&error), "the log still holds what was removed");
+        }
     }
 
     /// To be called after a commit that removed content, by those who leave it to others to clear the WAL.
@@ -144,11 +152,11 @@ impl Database {
         // Only one connection at a time can be at the log.
         let _log = self.checkpointer.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.scrub.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         writer.busy_timeout(Duration::ZERO)?;
         let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
         writer.busy_timeout(self.options.patience())?;
         self.scrub.is_due.store(busy?, Ordering::Relaxed);
-        *self.scrub.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(())
     }
 

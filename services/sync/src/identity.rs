@@ -4,7 +4,7 @@
 //! verified beside it and never holds up a commit.
 
 use crate::repo::Name;
-use nexus_atproto::{Did, Document};
+use nexus_atproto::{Did, Document, Handle};
 use nexus_model::Timestamp;
 use std::sync::Arc;
 
@@ -72,6 +72,22 @@ pub enum Step {
 }
 
 impl Identity {
+    /// What a document says of an account whose name is not known.
+    pub const fn unnamed(did: Did, document: Found, fetched: Timestamp) -> Self {
+        Self { did, document, fetched, name: Name::Unknown, verified: Timestamp::from_millis(0) }
+    }
+
+    /// The handle that its document declares.
+    pub fn declared(&self) -> Option<Handle> {
+        self.document()?.declared_handle()
+    }
+
+    /// True if its document declares another handle than it was found to have.
+    pub fn is_renamed(&self) -> bool {
+        let is_known = self.document().is_some() && self.name != Name::Unknown;
+        is_known && self.declared().as_ref().map_or(Handle::INVALID, Handle::as_str) != self.name.as_str()
+    }
+
     /// What to do with this answer at `now`.
     pub fn step(&self, now: Timestamp, lifetimes: Lifetimes) -> Step {
         let Expiry { document, name } = self.expiry(lifetimes);
@@ -92,9 +108,11 @@ impl Identity {
             Found::Nothing | Found::Failed(_) => lifetimes.failed,
         };
         let name = match self.name {
+            Name::Unknown => 0,
+            // What it was called is not what it declares: to be verified as soon as somebody wants to know.
+            Name::Handle(_) if self.is_renamed() => 0,
             Name::Handle(_) => lifetimes.good,
             Name::Invalid => lifetimes.invalid,
-            Name::Unknown => 0,
         };
         Expiry { document: self.fetched.plus_millis(document), name: self.verified.plus_millis(name) }
     }

@@ -2,13 +2,17 @@
 //! know of an outcome before the group is durable.
 
 use crate::decide::{self, Claim, Decision, Failure, Notice, Outcome};
-use crate::identity::Identity;
+use crate::identity::{Found, Identity};
 use crate::repo::{Name, Origin, Repo, RepoId};
 use crate::resync::Batch;
 use crate::rules::Rules;
 use crate::store::{Result, Store, Transaction};
 use nexus_atproto::{Did, RepoCommit, RepoState};
 use nexus_model::{Seq, Timestamp, Verified};
+
+/// How much of what was set aside during a resync is taken up at its end, in bytes of its stored form. A repo for
+/// which more came is fetched again.
+pub const SET_ASIDE_BYTES: usize = 32 << 20;
 
 /// Something for the writer to decide about.
 #[derive(Clone, Debug)]
@@ -21,8 +25,10 @@ pub enum Input {
     Account(Notice),
     /// A commit or state that can't be believed on its face: the repo is fetched again.
     Doubt(Did),
-    /// A fresh look at an identity.
+    /// A fresh look at an identity, its name included.
     Identity(Box<Identity>),
+    /// A document that was fetched then. It says nothing of the name, which is looked up beside it.
+    Document(Did, Found, Timestamp),
     /// A repo is asked for, or was found by listing.
     Add(Did, Origin),
     /// A repo is given up.
@@ -43,7 +49,7 @@ pub enum Input {
     Fail(Did, Claim, Failure, i64),
     /// What a channel has settled.
     Channel(String, Vec<u8>),
-    /// A channel is given up.
+    /// A channel is given up, with the cursor that has its name.
     Forget(String),
     /// How far a source was read: everything before it in the queue is covered.
     Cursor(String, String),
@@ -110,7 +116,7 @@ impl Input {
             | Self::Claim(did)
             | Self::Batch(did, ..)
             | Self::Fail(did, ..) => Some(did),
-            Self::Channel(..) | Self::Forget(_) | Self::Cursor(..) => None,
+            Self::Document(..) | Self::Channel(..) | Self::Forget(_) | Self::Cursor(..) => None,
         }
     }
 }
@@ -118,9 +124,13 @@ impl Input {
 fn one(transaction: &mut dyn Transaction, input: &Input, rules: &Rules, now: Timestamp) -> Result<Told> {
     match input {
         Input::Channel(name, settled) => transaction.put_channel(name, settled)?,
-        Input::Forget(name) => transaction.drop_channel(name)?,
+        Input::Forget(name) => {
+            transaction.drop_channel(name)?;
+            transaction.drop_cursor(name)?;
+        }
         Input::Cursor(source, cursor) => transaction.put_cursor(source, cursor)?,
         Input::Identity(identity) => transaction.put_identity(identity)?,
+        Input::Document(did, document, fetched) => transaction.put_document(did, document, *fetched)?,
         _ => {}
     }
     let Some(did) = input.did() else { return Ok(Told { outcome: Outcome::Applied, claim: None }) };
@@ -135,8 +145,8 @@ fn one(transaction: &mut dyn Transaction, input: &Input, rules: &Rules, now: Tim
             None => Outcome::Superseded.alone(),
         },
         (Input::Finish(claim, state), Some(repo)) => {
-            let buffered = transaction.buffered(repo.id)?;
-            decide::finish(Some(repo), *claim, state, &buffered, rules)
+            let aside = transaction.buffered(repo.id, SET_ASIDE_BYTES)?;
+            decide::finish(Some(repo), *claim, state, &aside, rules)
         }
         _ => decide_one(input, repo.as_ref(), rules, now),
     };
@@ -162,8 +172,11 @@ fn decide_one(input: &Input, repo: Option<&Repo>, rules: &Rules, now: Timestamp)
         Input::Reemit(_) => decide::reemit(repo),
         Input::Batch(_, claim, batch) => decide::batch(repo, *claim, batch),
         Input::Fail(_, claim, failure, jitter) => decide::fail(repo, *claim, failure, now, *jitter, rules),
-        Input::Claim(_) | Input::Finish(..) | Input::Channel(..) | Input::Forget(_) | Input::Cursor(..) => {
-            Outcome::Untracked.alone()
-        }
+        Input::Claim(_)
+        | Input::Finish(..)
+        | Input::Document(..)
+        | Input::Channel(..)
+        | Input::Forget(_)
+        | Input::Cursor(..) => Outcome::Untracked.alone(),
     }
 }

@@ -76,7 +76,7 @@ impl Checkpointer {
                 // What fails now is tried again after the next commit, and the database remembers what it owes.
                 let _ = core.database.checkpoint();
                 if work == Committed::Removals {
-                    let _ = core.database.content_removed();
+                    core.database.content_removed();
                 }
             }
         })?;

@@ -199,7 +199,7 @@ impl Transaction for Draft<'_> {
     fn commit(self: Box<Self>) -> Result<Seq> {
         self.session.commit()?;
         if self.removes {
-            self.store.database.content_removed()?;
+            self.store.database.content_removed();
         }
         Ok(self.last)
     }

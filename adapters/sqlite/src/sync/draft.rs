@@ -6,14 +6,14 @@ use super::{
     rows::Rows,
 };
 use crate::{Group, Result};
-use nexus_atproto::{Did, RepoCommit};
+use nexus_atproto::Did;
 use nexus_model::{Seq, Timestamp};
 use nexus_sync::{
     effects::{BufferChange, Effects, FORGOTTEN, IndexChange, RowChange, WholeIndex},
     event::{Event, Kind},
-    identity::Identity,
+    identity::{Found, Identity},
     repo::{Repo, RepoId},
-    store::{self, Counts, StoredEvent, Transaction, value},
+    store::{self, Counts, More, SetAside, StoredEvent, Transaction, value},
 };
 use rusqlite::{OptionalExtension, params};
 use std::{
@@ -241,6 +241,30 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// The name stays as it is known; of an account that is not known yet there is none.
+    fn write_document(&mut self, did: &Did, document: &Found, fetched: Timestamp) -> Result<()> {
+        let account = self.account(did)?;
+        let (found, answer) = codec::found_cells(document)?;
+        let sql = "INSERT INTO identities VALUES (?1, ?2, ?3, ?4, 0, NULL, 0) \
+                   ON CONFLICT (account) DO UPDATE SET found = ?2, answer = ?3, fetched = ?4";
+        self.run(sql, params![account, found, answer, fetched.millis()])?;
+        Ok(())
+    }
+
+    /// Reads what is set aside for a repo, in the order of arrival, for as long as `take` wants more.
+    fn read_buffers(&self, repo: RepoId, mut take: impl FnMut(&str) -> store::Result<More>) -> store::Result<()> {
+        let sql = "SELECT body FROM buffers WHERE repo = ?1 ORDER BY n";
+        let mut statement = self.group.prepare_cached(sql).map_err(crate::Error::from)?;
+        let mut rows = statement.query([codec::cell(repo.0)]).map_err(crate::Error::from)?;
+        while let Some(row) = rows.next().map_err(crate::Error::from)? {
+            let body = row.get_ref(0).map_err(crate::Error::from)?.as_str();
+            if take(body.map_err(rusqlite::Error::from).map_err(crate::Error::from)?)? == More::Unwanted {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn drop_events(&mut self, through: Seq, before: Timestamp, limit: usize) -> Result<usize> {
         let sql = "SELECT seq, time, octet_length(body) FROM events ORDER BY seq LIMIT ?1";
         let oldest: Vec<(i64, i64, u64)> = super::port::all(&self.group, sql, [codec::limit(limit)], |row| {
@@ -300,10 +324,10 @@ impl Transaction for Draft<'_> {
         Ok(self.row(did)?.as_deref().cloned())
     }
 
-    fn buffered(&self, repo: RepoId) -> store::Result<Vec<Arc<RepoCommit>>> {
-        let sql = "SELECT body FROM buffers WHERE repo = ?1 ORDER BY n";
-        let bodies: Vec<String> = super::port::all(&self.group, sql, [codec::cell(repo.0)], |row| Ok(row.get(0)?))?;
-        bodies.iter().map(|body| value::decode(body).map(Arc::new)).collect()
+    fn buffered(&self, repo: RepoId, most_bytes: usize) -> store::Result<SetAside> {
+        let mut aside = SetAside::within(most_bytes);
+        self.read_buffers(repo, |body| aside.take(body))?;
+        Ok(aside)
     }
 
     fn apply(&mut self, did: &Did, effects: &Effects, now: Timestamp) -> store::Result<()> {
@@ -320,6 +344,11 @@ impl Transaction for Draft<'_> {
         Ok(())
     }
 
+    fn drop_cursor(&mut self, source: &str) -> store::Result<()> {
+        self.run("DELETE FROM cursors WHERE source = ?1", [source])?;
+        Ok(())
+    }
+
     fn put_cursor(&mut self, source: &str, cursor: &str) -> store::Result<()> {
         self.run("INSERT OR REPLACE INTO cursors VALUES (?1, ?2)", [source, cursor])?;
         Ok(())
@@ -327,6 +356,10 @@ impl Transaction for Draft<'_> {
 
     fn put_identity(&mut self, identity: &Identity) -> store::Result<()> {
         Ok(self.write_identity(identity)?)
+    }
+
+    fn put_document(&mut self, did: &Did, document: &Found, fetched: Timestamp) -> store::Result<()> {
+        Ok(self.write_document(did, document, fetched)?)
     }
 
     fn expire(&mut self, through: Seq, before: Timestamp, limit: usize) -> store::Result<usize> {
@@ -343,8 +376,9 @@ impl Transaction for Draft<'_> {
         self.stage = Stage::Committed;
         drop(self);
         if removes {
-            store.database.content_removed()?;
+            store.database.remember_removal();
         }
+        store.database.clear_log();
         Ok(last)
     }
 }
@@ -354,6 +388,52 @@ impl Drop for Draft<'_> {
         if self.stage != Stage::Committed {
             // Numbers that were given in this group are not given.
             *self.numbers = Numbers::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_sync::store::Store as _;
+    use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+    use std::time::{Duration, Instant};
+
+    fn no_checkpoint(asked: AuthContext<'_>) -> Authorization {
+        match asked.action {
+            AuthAction::Pragma { pragma_name: "wal_checkpoint", .. } => Authorization::Deny,
+            _ => Authorization::Allow,
+        }
+    }
+
+    fn allow_checkpoints(store: &SyncStore, hook: Option<fn(AuthContext<'_>) -> Authorization>) {
+        store.database.with_writer(|writer| writer.authorizer(hook)).unwrap();
+    }
+
+    #[test]
+    fn a_commit_is_durable_even_if_the_log_cannot_be_cleared_which_later_ones_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sync.db");
+        let store = SyncStore::open(&file).unwrap();
+        let did: Did = "did:plc:a".parse().unwrap();
+        let event = Event { did: did.clone(), kind: Kind::Live, body: "gone".into() };
+        let mut transaction = store.begin().unwrap();
+        let effects = Effects { events: vec![event], ..Effects::default() };
+        transaction.apply(&did, &effects, Timestamp::from_millis(1)).unwrap();
+        transaction.commit().unwrap();
+        allow_checkpoints(&store, Some(no_checkpoint));
+        let mut transaction = store.begin().unwrap();
+        assert_eq!(transaction.expire(Seq::new(1), Timestamp::from_millis(2), 10).unwrap(), 1);
+        assert_eq!(transaction.commit().unwrap(), Seq::new(1));
+        assert!(store.events(Seq::START, 10).unwrap().is_empty());
+        allow_checkpoints(&store, None);
+        let log = || std::fs::metadata(file.with_extension("db-wal")).unwrap().len();
+        assert!(log() > 0);
+        let begun = Instant::now();
+        while log() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the log is never cleared");
+            store.begin().unwrap().commit().unwrap();
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }

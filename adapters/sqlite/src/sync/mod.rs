@@ -80,6 +80,7 @@ impl From<crate::Error> for store::Error {
     fn from(error: crate::Error) -> Self {
         match error {
             crate::Error::Damaged(what) => Self::Damaged { what },
+            damage if damage.is_damage() => Self::Damaged { what: nexus_runtime::told(&damage) },
             other => Self::Backend(Box::new(other)),
         }
     }

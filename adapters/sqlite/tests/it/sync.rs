@@ -59,3 +59,24 @@ fn what_expires_leaves_the_disk() {
     transaction.commit().unwrap();
     assert!(!holds(&folder, "a secret that must go") && holds(&folder, "something that stays"));
 }
+
+#[test]
+fn a_damaged_page_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sync.db");
+    let did: Did = "did:plc:a".parse().unwrap();
+    let store = SyncStore::open(&file).unwrap();
+    let events = vec![Event { did: did.clone(), kind: Kind::Live, body: "on the damaged page".into() }];
+    let mut transaction = store.begin().unwrap();
+    transaction.apply(&did, &Effects { events, ..Effects::default() }, Timestamp::from_millis(1)).unwrap();
+    transaction.commit().unwrap();
+    drop(store);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(19).position(|window| window == b"on the damaged page").unwrap();
+    let page = at - at % 4_096;
+    bytes[page..page + 8].fill(0xff);
+    std::fs::write(&file, bytes).unwrap();
+    let store = SyncStore::open(&file).unwrap();
+    let error = store.events(Seq::START, 10).unwrap_err();
+    assert!(!error.is_retryable() && error.to_string().contains("malformed"), "{error}");
+}

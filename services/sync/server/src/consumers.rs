@@ -5,6 +5,7 @@
 //! is given up, or it has fallen behind what is kept.
 
 use crate::{SyncOutbox, WriterHandle};
+use futures_util::future::join_all;
 use nexus_delivery::channel::{Config, Driver, Failure, Handle, Settled};
 use nexus_journal::Head;
 use nexus_model::Seq;
@@ -225,10 +226,9 @@ impl Desk {
         while let Some(Some(command)) = stop.run_until_cancelled(self.commands.recv()).await {
             self.take(command).await;
         }
-        for (_, running) in std::mem::take(&mut self.running) {
-            running.end().await?;
-        }
-        Ok(())
+        // All at once: each waits a while for what is under way.
+        let ended = join_all(std::mem::take(&mut self.running).into_values().map(Running::end)).await;
+        ended.into_iter().collect()
     }
 
     /// Whoever no longer waits for an answer needn't have it.
@@ -292,7 +292,13 @@ impl Desk {
         let outbox = outbox.only(Collections::new(collections.split(',')));
         let (driver, handle) = Driver::new(outbox, *config, settled, clock.clone());
         let stop = CancellationToken::new();
-        let driver = tokio::spawn(driver.run(stop.clone()));
+        let (stopped, consumer) = (stop.clone(), name.clone());
+        let driver = tokio::spawn(async move {
+            driver.run(stopped).await.inspect_err(|error| {
+                let error = nexus_runtime::told(&**error);
+                tracing::error!(error, consumer = consumer.as_str(), "a consumer's channel has ended");
+            })
+        });
         self.running.insert(name, Running { handle: handle.clone(), collections, stop, driver });
         handle
     }

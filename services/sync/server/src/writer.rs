@@ -68,8 +68,7 @@ fn commit(
 ) -> Result<Vec<Vec<Told>>> {
     let sizes: Vec<usize> = batches.iter().map(Vec::len).collect();
     let inputs: Vec<Input> = batches.into_iter().flatten().collect();
-    let passes = |error: &Error| matches!(error, Error::Backend(_));
-    let (told, last) = PATIENCE.insist(passes, || writer::write(store, &inputs, rules, clock.now()))?;
+    let (told, last) = PATIENCE.insist(Error::is_retryable, || writer::write(store, &inputs, rules, clock.now()))?;
     head.advance(last);
     let mut told = told.into_iter();
     Ok(sizes.into_iter().map(|size| told.by_ref().take(size).collect()).collect())

@@ -115,7 +115,6 @@ pub fn reemit(repo: Option<&Repo>) -> Decision {
 pub fn resync(repo: Option<&Repo>) -> Decision {
     let Some(repo) = repo else { return Outcome::Untracked.alone() };
     let mut next = repo.clone();
-    next.origin = Origin::Asked;
     next.retries = 0;
     if repo.state == State::Pending {
         next.retry = Retry::Now;

@@ -6,7 +6,8 @@ use crate::event::Event;
 use crate::repo::{Head, Repo, RepoId, Retry, State, Status};
 use crate::resync::Batch;
 use crate::rules::Rules;
-use nexus_atproto::{Link, RepoCommit, RepoState, Tid, link};
+use crate::store::{Extent, SetAside};
+use nexus_atproto::{Link, RepoState, Tid, link};
 use nexus_model::{Timestamp, Verified};
 
 const MINUTE: i64 = 60_000;
@@ -91,7 +92,7 @@ pub fn finish(
     repo: Option<&Repo>,
     claim: Claim,
     fetched: &Verified<RepoState>,
-    buffered: &[std::sync::Arc<RepoCommit>],
+    aside: &SetAside,
     rules: &Rules,
 ) -> Decision {
     let Some(repo) = claim.check(repo) else { return Outcome::Void.alone() };
@@ -102,7 +103,7 @@ pub fn finish(
     let mut next = Repo { state: State::Active, error: String::new(), retries: 0, retry: Retry::Now, ..repo.clone() };
     let mut head = Head { rev, data };
     let mut effects = Effects { buffer: BufferChange::Clear, ..Effects::default() };
-    for commit in buffered {
+    for commit in &aside.commits {
         match link((head.rev, head.data), commit.rev, commit.prev_data, rules.legacy) {
             Link::Replay => {}
             Link::Follows => {
@@ -114,6 +115,9 @@ pub fn finish(
                 break;
             }
         }
+    }
+    if aside.extent == Extent::Cut {
+        next.lose();
     }
     next.head = Some(head);
     effects.repo = crate::effects::RowChange::Put(Box::new(next));

@@ -1,8 +1,8 @@
 //! A store in memory: for tests, and to say in few words what a store does.
 
-use super::{Counts, Error, Result, Store, StoredEvent, Transaction};
+use super::{Counts, Error, More, Result, SetAside, Store, StoredEvent, Transaction, value};
 use crate::effects::{BufferChange, Effects, FORGOTTEN, RowChange, WholeIndex};
-use crate::identity::Identity;
+use crate::identity::{Found, Identity};
 use crate::repo::{Repo, RepoId};
 use nexus_atproto::{Cid, Did, RepoCommit};
 use nexus_model::{Seq, Timestamp};
@@ -175,8 +175,14 @@ impl Transaction for Open<'_> {
         Ok(self.tables.repos.get(did).cloned())
     }
 
-    fn buffered(&self, repo: RepoId) -> Result<Vec<Arc<RepoCommit>>> {
-        Ok(self.tables.buffers.get(&repo).cloned().unwrap_or_default())
+    fn buffered(&self, repo: RepoId, most_bytes: usize) -> Result<SetAside> {
+        let mut aside = SetAside::within(most_bytes);
+        for commit in self.tables.buffers.get(&repo).into_iter().flatten() {
+            if aside.take(&value::encode(commit))? == More::Unwanted {
+                break;
+            }
+        }
+        Ok(aside)
     }
 
     fn apply(&mut self, did: &Did, effects: &Effects, now: Timestamp) -> Result<()> {
@@ -215,6 +221,18 @@ impl Transaction for Open<'_> {
 
     fn put_cursor(&mut self, source: &str, cursor: &str) -> Result<()> {
         self.tables.cursors.insert(source.to_owned(), cursor.to_owned());
+        Ok(())
+    }
+
+    fn drop_cursor(&mut self, source: &str) -> Result<()> {
+        self.tables.cursors.remove(source);
+        Ok(())
+    }
+
+    fn put_document(&mut self, did: &Did, document: &Found, fetched: Timestamp) -> Result<()> {
+        let unknown = || Identity::unnamed(did.clone(), document.clone(), fetched);
+        let known = self.tables.identities.entry(did.clone()).or_insert_with(unknown);
+        (known.document, known.fetched) = (document.clone(), fetched);
         Ok(())
     }
 

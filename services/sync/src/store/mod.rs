@@ -11,7 +11,7 @@ pub use memory::Memory;
 
 use crate::effects::Effects;
 use crate::event::Kind;
-use crate::identity::Identity;
+use crate::identity::{Found, Identity};
 use crate::repo::{Repo, RepoId};
 use nexus_atproto::{Cid, Did, RepoCommit};
 use nexus_model::{Seq, Timestamp};
@@ -80,8 +80,9 @@ pub trait Transaction {
     /// If the backend fails; the group must then be dropped. The same holds for every method here.
     fn repo(&self, did: &Did) -> Result<Option<Repo>>;
 
-    /// The commits that were set aside for a repo, in the order of arrival.
-    fn buffered(&self, repo: RepoId) -> Result<Vec<Arc<RepoCommit>>>;
+    /// The commits that were set aside for a repo, in the order of arrival, as far as `most_bytes` of their stored
+    /// forms go.
+    fn buffered(&self, repo: RepoId, most_bytes: usize) -> Result<SetAside>;
 
     /// Writes what a decision about the repo of `did` changes.
     fn apply(&mut self, did: &Did, effects: &Effects, now: Timestamp) -> Result<()>;
@@ -95,8 +96,14 @@ pub trait Transaction {
     /// Remembers how far a source was read.
     fn put_cursor(&mut self, source: &str, cursor: &str) -> Result<()>;
 
+    /// Forgets how far a source was read.
+    fn drop_cursor(&mut self, source: &str) -> Result<()>;
+
     /// Remembers what was found when an identity was looked up.
     fn put_identity(&mut self, identity: &Identity) -> Result<()>;
+
+    /// Remembers what was found when a document was fetched. What is known of the name stays as it is.
+    fn put_document(&mut self, did: &Did, document: &Found, fetched: Timestamp) -> Result<()>;
 
     /// Drops at most `limit` of the oldest events: those up to `through` that were written before `before`.
     /// Gives how many.
@@ -119,6 +126,55 @@ pub struct StoredEvent {
     pub time: Timestamp,
     /// Everything after the id: see [`crate::event::with_id`].
     pub body: Arc<str>,
+}
+
+/// Commits that were set aside, the first ones at least.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetAside {
+    /// In the order of arrival.
+    pub commits: Vec<Arc<RepoCommit>>,
+    /// Whether these are all.
+    pub extent: Extent,
+    bytes_left: usize,
+}
+
+/// Whether something was read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// It was.
+    Whole,
+    /// There is more.
+    Cut,
+}
+
+/// Whether more is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// It is.
+    Wanted,
+    /// It is not.
+    Unwanted,
+}
+
+impl SetAside {
+    /// None so far, and room for so many bytes of stored forms.
+    pub const fn within(most_bytes: usize) -> Self {
+        Self { commits: Vec::new(), extent: Extent::Whole, bytes_left: most_bytes }
+    }
+
+    /// Takes the next one in its stored form, if there is room for it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is no such form.
+    pub fn take(&mut self, stored: &str) -> Result<More> {
+        let Some(left) = self.bytes_left.checked_sub(stored.len()) else {
+            self.extent = Extent::Cut;
+            return Ok(More::Unwanted);
+        };
+        self.bytes_left = left;
+        self.commits.push(Arc::new(value::decode(stored)?));
+        Ok(More::Wanted)
+    }
 }
 
 /// How much is stored.

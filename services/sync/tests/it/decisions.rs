@@ -1,7 +1,7 @@
 //! Single decisions, through the writer and a store.
 
 use crate::world::Repo;
-use nexus_atproto::{Did, Legacy, RepoCommit, RepoState};
+use nexus_atproto::{Did, Legacy, RepoCommit, RepoState, Tid};
 use nexus_model::{Seq, Timestamp, Verified};
 use nexus_sync::decide::{Claim, Failure, Notice, Outcome};
 use nexus_sync::event::Dialect;
@@ -174,6 +174,28 @@ fn a_hole_in_what_came_meanwhile_leaves_the_repo_to_be_fetched_again() {
 }
 
 #[test]
+fn more_than_can_be_taken_up_at_once_leaves_the_repo_to_be_fetched_again() {
+    const RECORD: usize = 1 << 20;
+    let (service, mut repo) = (Service::new(), Repo::new("a"));
+    service.write(Input::Add(repo.did.clone(), Origin::Asked));
+    let claim = service.claim(&repo.did);
+    repo.write(&[("x.y.zed/first", Some(1))]);
+    let copy = repo.copy();
+    // A stored record is longer than what it holds.
+    let count = writer::SET_ASIDE_BYTES / RECORD + 1;
+    for number in 0..count {
+        let mut large = repo.write(&[(&format!("x.y.zed/{number}"), Some(7))]).into_inner();
+        large.ops[0].record = Some(vec![b' '; RECORD].into());
+        service.write(commit(Verified::by_operator(large)));
+    }
+    assert_eq!(service.outcome(Input::Finish(claim, copy.state)), Outcome::Applied);
+    let (row, told) = (service.row(&repo.did), service.told().len());
+    assert_eq!((row.state, service.store.counts().unwrap().buffered), (State::Desynchronized, 0));
+    assert!((1..count).contains(&told), "{told} of {count}");
+    assert_eq!(row.head.unwrap().rev.number(), Tid::new(2 + told as u64, 0).number(), "as far as was told");
+}
+
+#[test]
 fn a_claim_ends_with_what_it_was_for() {
     let (service, repo) = (Service::new(), Repo::new("a"));
     service.write(Input::Add(repo.did.clone(), Origin::Asked));
@@ -279,6 +301,34 @@ fn a_name_is_told_when_it_changes() {
 }
 
 #[test]
+fn a_document_says_nothing_of_the_name() {
+    let (service, repo) = (Service::new(), Repo::new("a"));
+    service.write(Input::Add(repo.did.clone(), Origin::Asked));
+    let document = || Input::Document(repo.did.clone(), Found::Nothing, NOW);
+    service.write(document());
+    let known = || service.store.identity(&repo.did).unwrap().unwrap();
+    assert_eq!((known().name, service.told().len()), (Name::Unknown, 0));
+    let name = Name::Handle("a.test".parse().unwrap());
+    let identity = Identity { name: name.clone(), verified: NOW, ..known() };
+    service.write(Input::Identity(Box::new(identity)));
+    service.write(document());
+    assert_eq!((known().name, known().verified, service.row(&repo.did).name), (name.clone(), NOW, name));
+    assert_eq!(service.told().len(), 1);
+}
+
+#[test]
+fn who_gives_up_a_channel_gives_up_its_cursor() {
+    let service = Service::new();
+    service.write(Input::Channel("consumer:a".into(), vec![1]));
+    service.write(Input::Cursor("consumer:a".into(), "x.y.zed".into()));
+    service.write(Input::Cursor("consumer:b".into(), "x.y.zed".into()));
+    service.write(Input::Forget("consumer:a".into()));
+    assert_eq!(service.store.channel("consumer:a").unwrap(), None);
+    assert_eq!(service.store.cursor("consumer:a").unwrap(), None);
+    assert_eq!(service.store.cursor("consumer:b").unwrap().as_deref(), Some("x.y.zed"));
+}
+
+#[test]
 fn a_restart_begins_anew_what_was_under_way() {
     let (service, repo) = (Service::new(), Repo::new("a"));
     service.write(Input::Add(repo.did.clone(), Origin::Asked));
@@ -332,7 +382,7 @@ fn telling_again_forgets_what_records_hold_and_fetches_anew() {
     let claim = service.write(Input::Claim(did.clone())).claim.unwrap();
     assert_eq!(service.outcome(Input::Reemit(did.clone())), Outcome::Applied);
     let row = service.row(&did);
-    assert_eq!((row.state, row.origin), (State::Desynchronized, Origin::Asked));
+    assert_eq!((row.state, row.origin), (State::Desynchronized, Origin::Found));
     let failed = Input::Fail(did, claim, Failure::Error("late".into()), 0);
     assert_eq!(service.outcome(failed), Outcome::Void, "the fetch under way would bring too little");
 }
@@ -343,6 +393,9 @@ fn who_is_excluded_stays_if_somebody_asked() {
     let (asked, found): (Did, Did) = ("did:plc:a".parse().unwrap(), "did:plc:b".parse().unwrap());
     service.write(Input::Add(asked.clone(), Origin::Asked));
     service.write(Input::Add(found.clone(), Origin::Found));
+    for did in [&asked, &found] {
+        service.write(Input::Resync(did.clone()));
+    }
     assert_eq!(service.outcome(Input::Exclude(asked)), Outcome::Untracked);
     assert_eq!(service.outcome(Input::Exclude(found.clone())), Outcome::Applied);
     assert_eq!(service.store.repo(&found).unwrap(), None);

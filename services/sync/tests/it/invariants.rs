@@ -8,6 +8,7 @@ use nexus_sync::effects::{BufferChange, Effects, RowChange, WholeIndex};
 use nexus_sync::event::Kind;
 use nexus_sync::repo::{Head, Name, Origin, Repo, RepoId, Retry, State, Status};
 use nexus_sync::rules::{Collections, Extras, Network, Rules};
+use nexus_sync::store::SetAside;
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -125,7 +126,9 @@ fn decision(repo: Option<&Repo>, input: &Input, rules: &Rules) -> Decision {
         Input::Reemit => decide::reemit(repo),
         Input::Claim => repo.and_then(|repo| decide::claim(repo, NOW)).map_or_else(nothing, |(_, decision)| decision),
         Input::Finish { rev, is_own } => match repo {
-            Some(own) => decide::finish(repo, claim(own, *is_own), &state(repo, *rev, false), &[], rules),
+            Some(own) => {
+                decide::finish(repo, claim(own, *is_own), &state(repo, *rev, false), &SetAside::within(0), rules)
+            }
             None => nothing(),
         },
         Input::Fail(failure, is_own) => match repo {

@@ -7,7 +7,7 @@ use nexus_sync::effects::{BufferChange, Effects, FORGOTTEN, IndexChange, RowChan
 use nexus_sync::event::{Event, Kind};
 use nexus_sync::identity::{Found, Identity};
 use nexus_sync::repo::{Head, Name, Origin, Repo, RepoId, Retry, State, Status};
-use nexus_sync::store::{Counts, Store, StoredEvent};
+use nexus_sync::store::{Counts, Extent, Store, StoredEvent, value};
 use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -154,9 +154,15 @@ fn commit(name: &str, micros: u64) -> RepoCommit {
 }
 
 fn buffered(store: &dyn Store, repo: &Repo) -> Vec<RepoCommit> {
+    let (commits, extent) = buffered_within(store, repo, usize::MAX);
+    assert_eq!(extent, Extent::Whole);
+    commits
+}
+
+fn buffered_within(store: &dyn Store, repo: &Repo, most_bytes: usize) -> (Vec<RepoCommit>, Extent) {
     let transaction = store.begin().expect("begins");
-    let commits = transaction.buffered(repo.id).expect("reads");
-    commits.into_iter().map(|commit| RepoCommit::clone(&commit)).collect()
+    let aside = transaction.buffered(repo.id, most_bytes).expect("reads");
+    (aside.commits.iter().map(|commit| RepoCommit::clone(commit)).collect(), aside.extent)
 }
 
 fn buffers(store: &dyn Store) {
@@ -167,6 +173,11 @@ fn buffers(store: &dyn Store) {
     }
     assert_eq!(buffered(store, &repo), [commit("a", 5), commit("a", 4), commit("a", 9)]);
     assert_eq!(store.counts().expect("reads").buffered, 3);
+    let two = [5, 4].map(|micros| value::encode(&commit("a", micros)).len()).iter().sum();
+    for (most, count) in [(two - 1, 1), (two, 2), (two + 1, 2), (0, 0)] {
+        let (commits, extent) = buffered_within(store, &repo, most);
+        assert_eq!((commits, extent), ([5, 4].map(|micros| commit("a", micros))[..count].to_vec(), Extent::Cut));
+    }
     apply(store, &repo.did, &Effects { buffer: BufferChange::Clear, ..Effects::default() });
     assert_eq!(buffered(store, &repo), []);
 }
@@ -243,6 +254,19 @@ fn identity(name: &str, document: Found) -> Identity {
     Identity { did: did(name), document, fetched: NOW, name: name_known, verified: NOW.plus_millis(1) }
 }
 
+/// A document leaves the name of its account as it is.
+fn documents(store: &dyn Store) {
+    let known = store.identity(&did("a")).expect("reads").expect("an identity");
+    let document = Found::Failed("slower".into());
+    let mut transaction = store.begin().expect("begins");
+    transaction.put_document(&did("a"), &document, NOW.plus_millis(7)).expect("writes");
+    transaction.put_document(&did("c"), &document, NOW).expect("writes");
+    transaction.commit().expect("commits");
+    let expected = Identity { document: document.clone(), fetched: NOW.plus_millis(7), ..known };
+    assert_eq!(store.identity(&did("a")).expect("reads"), Some(expected));
+    assert_eq!(store.identity(&did("c")).expect("reads"), Some(Identity::unnamed(did("c"), document, NOW)));
+}
+
 fn the_rest(store: &dyn Store) {
     let json = br##"{"id":"did:plc:a","alsoKnownAs":["at://a.test"],"verificationMethod":[{"id":"#atproto",
         "type":"Multikey","controller":"did:plc:a","publicKeyMultibase":"zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF"}],
@@ -261,6 +285,7 @@ fn the_rest(store: &dyn Store) {
         assert_eq!(store.cursor("relay").expect("reads"), Some(at.to_string()));
     }
     assert_eq!(store.identity(&did("b")).expect("reads"), None);
+    documents(store);
     assert_eq!(store.channel("other").expect("reads"), None);
     let mut transaction = store.begin().expect("begins");
     transaction.put_channel("another", &[1]).expect("writes");
@@ -270,6 +295,11 @@ fn the_rest(store: &dyn Store) {
     transaction.drop_channel("main").expect("writes");
     transaction.commit().expect("commits");
     assert_eq!(store.channels().expect("reads"), ["another"]);
+    let mut transaction = store.begin().expect("begins");
+    transaction.drop_cursor("relay").expect("writes");
+    transaction.drop_cursor("none").expect("writes");
+    transaction.commit().expect("commits");
+    assert_eq!(store.cursor("relay").expect("reads"), None);
     assert_eq!(store.cursor("other").expect("reads"), None);
 }
 

@@ -1,6 +1,6 @@
 //! What of an identity is kept in memory: enough to check signatures and to find the repo.
 
-use nexus_atproto::{Handle, PublicKey};
+use nexus_atproto::PublicKey;
 use nexus_model::Timestamp;
 use nexus_sync::identity::{Expiry, Found, Identity, Lifetimes};
 use std::collections::HashSet;
@@ -54,11 +54,6 @@ impl Known {
             Account::Nothing | Account::Failed(_) => None,
         }
     }
-}
-
-/// The handle that an identity declares.
-pub(super) fn declared(identity: &Identity) -> Option<Handle> {
-    identity.document()?.declared_handle()
 }
 
 /// Addresses of servers, each in memory once however many accounts it has.

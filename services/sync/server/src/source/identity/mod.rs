@@ -188,16 +188,58 @@ impl Identities {
     }
 
     fn begin(&self, did: Did, need: Need, since: Timestamp) -> LookUp {
-        let inner = Arc::clone(&self.0);
+        let identities = self.clone();
         let task = tokio::spawn(async move {
             let known = tokio::select! {
-                known = inner.find(&did, need, since) => known,
-                () = inner.closing.cancelled() => None,
+                known = identities.find(&did, need, since) => known,
+                () = identities.0.closing.cancelled() => None,
             };
-            inner.under_way().remove(&(did, need));
+            identities.0.under_way().remove(&(did, need));
             known
         });
         async move { task.await.ok().flatten() }.boxed().shared()
+    }
+
+    async fn find(&self, did: &Did, need: Need, since: Timestamp) -> Option<Arc<Known>> {
+        let inner = &*self.0;
+        let before = inner.stored(did).await?;
+        let now = inner.clock.now();
+        let usable =
+            |found: &Identity| found.fetched >= since && found.step(now, inner.lifetimes) != Step::FetchDocument;
+        let (mut identity, mut is_new) = match before {
+            Some(before) if usable(&before) => (before, false),
+            before => (inner.fetch(did, before).await, true),
+        };
+        let is_unnamed = identity.verified < since || identity.step(inner.clock.now(), inner.lifetimes) != Step::Use;
+        if need == Need::Name && is_unnamed && identity.document().is_some() {
+            inner.name(&mut identity).await;
+            is_new = true;
+        }
+        let known = inner.known(&identity);
+        let is_renamed = identity.is_renamed() && is_unnamed;
+        if is_new {
+            inner.writer.ask(vec![told(identity, need)]).await.ok()?;
+        }
+        // Only now: what is remembered is durable.
+        inner.memory().put(did.clone(), Arc::clone(&known));
+        if need == Need::Document && is_renamed {
+            self.name_beside(did.clone());
+        }
+        Some(known)
+    }
+
+    /// Looks up the new name of an account. Whoever waits for its document doesn't wait for that.
+    fn name_beside(&self, did: Did) {
+        let identities = self.clone();
+        tokio::spawn(async move { identities.look(&did, Need::Name, identities.oldest()).await });
+    }
+}
+
+/// A document that was fetched says nothing of the name, which may have been looked up meanwhile.
+fn told(identity: Identity, need: Need) -> Input {
+    match need {
+        Need::Document => Input::Document(identity.did, identity.document, identity.fetched),
+        Need::Name => Input::Identity(Box::new(identity)),
     }
 }
 
@@ -218,31 +260,10 @@ impl Inner {
         read.map_err(|error: store::Error| self.alarm.raise(error)).ok()
     }
 
-    async fn find(&self, did: &Did, need: Need, since: Timestamp) -> Option<Arc<Known>> {
-        let before = self.stored(did).await?;
-        let now = self.clock.now();
-        let usable =
-            |found: &Identity| found.fetched >= since && found.step(now, self.lifetimes) != Step::FetchDocument;
-        let (mut identity, mut is_new) = match before {
-            Some(before) if usable(&before) => (before, false),
-            before => (self.fetch(did, before).await, true),
-        };
-        let is_unnamed = identity.verified < since || identity.step(self.clock.now(), self.lifetimes) != Step::Use;
-        if need == Need::Name && is_unnamed && identity.document().is_some() {
-            self.name(&mut identity).await;
-            is_new = true;
-        }
-        let known = {
-            // Nothing panics between two halves of a change.
-            let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::new(Known::of(&identity, self.lifetimes, &mut servers))
-        };
-        if is_new {
-            self.writer.ask(vec![Input::Identity(Box::new(identity))]).await.ok()?;
-        }
-        // Only now: what is remembered is durable.
-        self.memory().put(did.clone(), Arc::clone(&known));
-        Some(known)
+    fn known(&self, identity: &Identity) -> Arc<Known> {
+        // Nothing panics between two halves of a change.
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::new(Known::of(identity, self.lifetimes, &mut servers))
     }
 
     /// A fresh document. If it can't be had, the one before is believed for a while longer.
@@ -255,22 +276,14 @@ impl Inner {
                 let fetched = now.plus_millis(self.lifetimes.failed - self.lifetimes.good);
                 Identity { fetched, ..before }
             }
-            (document, before) => {
-                let (name, verified) =
-                    before.map_or((Name::Unknown, Timestamp::from_millis(0)), |before| (before.name, before.verified));
-                let mut identity = Identity { did: did.clone(), document, fetched: now, name, verified };
-                if known::declared(&identity).as_ref().map(Handle::as_str) != Some(identity.name.as_str()) {
-                    // What it was called is not what it declares: to be verified as soon as somebody wants to know.
-                    identity.verified = Timestamp::from_millis(0);
-                }
-                identity
-            }
+            (document, Some(before)) => Identity { document, fetched: now, ..before },
+            (document, None) => Identity::unnamed(did.clone(), document, now),
         }
     }
 
     /// Verifies the declared handle: it must lead back.
     async fn name(&self, identity: &mut Identity) {
-        let declared = known::declared(identity);
+        let declared = identity.declared();
         let leads = match &declared {
             Some(handle) => self.names.look_up(handle).await,
             None => Leads::Nowhere,

@@ -220,3 +220,26 @@ async fn a_directory_that_asks_for_patience_is_not_asked_again() {
     assert_eq!((town.asked("one"), town.asked("two")), (1, 0));
     nexus.stop().await;
 }
+
+#[tokio::test]
+async fn a_name_that_changed_while_the_directory_was_away_is_told_when_it_is_back() {
+    let (town, relay, mut dora) = dora_at_home(&["a"]).await;
+    let (nexus, clock) = Nexus::start_by_a_clock(settings(&town, &[&relay])).await;
+    nexus.add(&[&dora]).await;
+    nexus.follows(&dora).await;
+    assert!(until(|| nexus.readiness.is_ready()).await);
+    town.facts().directory = Some(StatusCode::BAD_GATEWAY);
+    clock.advance(1_000);
+    relay.send(|seq| identity(seq, &dora.did));
+    assert!(until(|| nexus.cursors.firehose() == 1).await);
+    assert_eq!(nexus.introduced(&dora), ["dora.test active"]);
+    dora.handle = "dorothy.test".to_owned();
+    town.settle(&dora);
+    town.facts().directory = None;
+    clock.advance(130_000);
+    let commit = dora.create(POST, &["b"], "x");
+    relay.send(|seq| dora.announce(seq, &commit));
+    nexus.follows(&dora).await;
+    assert!(until(|| nexus.introduced(&dora) == ["dora.test active", "dorothy.test active"]).await);
+    nexus.stop().await;
+}
