@@ -52,6 +52,15 @@ CREATE TABLE deleted_address (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE vanished (pubkey TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
+-- When the newest version was written that has expired at an address: older ones don't come back.
+CREATE TABLE expired_address (
+    kind INTEGER NOT NULL,
+    pubkey TEXT NOT NULL,
+    d TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (kind, pubkey, d)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;
 
 -- created_at is NULL as long as only answers came.

@@ -20,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The condition, and the first statement of each batch.
 const MOVE: &str = "UPDATE journal SET last = CASE WHEN last = ?1->>'$.from' THEN ?1->>'$.to' END";
+const OUTLAST: &str = "INSERT OR REPLACE INTO expired_address SELECT kind, pubkey, d, created_at FROM event \
+    WHERE seq IN (SELECT value FROM json_each(?1)) AND d IS NOT NULL";
 const UNWORD: &str = "DELETE FROM words WHERE rowid IN (SELECT value FROM json_each(?1))";
 const UNTAG: &str = "DELETE FROM tag WHERE seq IN (SELECT value FROM json_each(?1))";
 const REMOVE: &str = "DELETE FROM event WHERE seq IN (SELECT value FROM json_each(?1))";
@@ -52,6 +54,8 @@ pub(crate) struct Plan {
     from: Seq,
     known: Snapshot,
     gone: HashSet<Seq>,
+    /// Those of them that have expired.
+    expired: Vec<Seq>,
     removals: Vec<(Seq, EventId, RemovalReason)>,
     inserted: BTreeMap<Seq, PreparedEvent>,
     buried: Vec<(EventId, PublicKey)>,
@@ -73,6 +77,7 @@ impl Plan {
             from: known.last,
             known,
             gone: HashSet::new(),
+            expired: Vec::new(),
             removals: Vec::new(),
             inserted: BTreeMap::new(),
             buried: Vec::new(),
@@ -112,6 +117,7 @@ impl Plan {
         if self.gone.insert(seq) {
             self.inserted.remove(&seq);
             self.known.remove(&id);
+            self.expired.extend((reason == RemovalReason::Expired).then_some(seq));
             let at = self.advance();
             self.removals.push((at, id, reason));
         }
@@ -222,6 +228,7 @@ impl Plan {
     fn removing(&self, batch: &mut Vec<Statement>) -> Result<(), StorageError> {
         let stored = self.gone.iter().map(|seq| seq.get()).filter(|seq| *seq <= self.from.get());
         let stored: Vec<u64> = stored.collect();
+        batch.extend(Statement::over(OUTLAST, self.expired.iter().map(|seq| seq.get()))?);
         for sql in [UNWORD, UNTAG, REMOVE] {
             batch.extend(Statement::over(sql, &stored)?);
         }

@@ -31,6 +31,8 @@ const VERSIONS: &str = "SELECT e.seq, e.json FROM json_each(?1) a JOIN event e O
 const DELETERS: &str = "SELECT id, pubkey FROM deleted_event WHERE id IN (SELECT value FROM json_each(?1))";
 const DELETED: &str = "SELECT x.kind, x.pubkey, x.d, CAST(x.until AS TEXT) AS until FROM json_each(?1) a \
     JOIN deleted_address x ON x.kind = a.value->>'kind' AND x.pubkey = a.value->>'pubkey' AND x.d = a.value->>'d'";
+const EXPIRED: &str = "SELECT x.kind, x.pubkey, x.d, CAST(x.until AS TEXT) AS until FROM json_each(?1) a \
+    JOIN expired_address x ON x.kind = a.value->>'kind' AND x.pubkey = a.value->>'pubkey' AND x.d = a.value->>'d'";
 const VANISHED: &str = "SELECT pubkey, CAST(until AS TEXT) AS until FROM vanished \
     WHERE pubkey IN (SELECT value FROM json_each(?1))";
 const JOBS: &str = "SELECT json FROM job WHERE id IN (SELECT value FROM json_each(?1, '$.ids')) \
@@ -96,6 +98,7 @@ impl Questions {
             Statement::new(VERSIONS, &addresses),
             Statement::new(DELETERS, &ids(&self.own)),
             Statement::new(DELETED, &addresses),
+            Statement::new(EXPIRED, &addresses),
             Statement::new(VANISHED, &authors),
             Statement::new(JOBS, &json!({ "ids": ids(&self.jobs), "vanishing": leaving })),
             Statement::new(VICTIMS, &victims.collect()),
@@ -116,6 +119,7 @@ pub(crate) struct Snapshot {
     versions: HashMap<Address, EventId>,
     deleters: HashMap<EventId, HashSet<PublicKey>>,
     deleted: HashMap<Address, Seconds>,
+    expired: HashMap<Address, Seconds>,
     vanished: HashMap<PublicKey, Seconds>,
     pub(crate) jobs: HashMap<EventId, Job>,
     victims: HashMap<EventId, Vec<(Seq, EventId)>>,
@@ -132,7 +136,7 @@ impl Snapshot {
 
     /// Reads the answers to [`Questions::statements`].
     pub(crate) fn read(answers: &[Vec<Columns>]) -> Answer<Self> {
-        let [last, events, versions, deleters, deleted, vanished, jobs, victims] = answers else {
+        let [last, events, versions, deleters, deleted, expired, vanished, jobs, victims] = answers else {
             return Err(StorageError::Damaged("a batch answers each statement"));
         };
         let mut snapshot = Self::at(position(last)?);
@@ -143,11 +147,10 @@ impl Snapshot {
             snapshot.delete(columns.parsed("id")?, columns.parsed("pubkey")?);
         }
         for columns in deleted {
-            let kind = u16::try_from(columns.integer("kind")?).map_err(|_| StorageError::Damaged("a kind"))?;
-            let d = unescaped(columns.text("d")?)?;
-            let address = Address { kind: Kind::new(kind), pubkey: columns.parsed("pubkey")?, d };
-            snapshot.delete_address(address, Seconds::new(columns.integer("until")?));
+            let (address, until) = place(columns)?;
+            snapshot.delete_address(address, until);
         }
+        snapshot.expired = expired.iter().map(place).collect::<Answer<_>>()?;
         for columns in vanished {
             snapshot.vanish(columns.parsed("pubkey")?, Seconds::new(columns.integer("until")?));
         }
@@ -212,6 +215,10 @@ impl Known for Snapshot {
         Ok(self.deleted.get(address).copied())
     }
 
+    fn expired_until(&self, address: &Address) -> Result<Option<Seconds>, Infallible> {
+        Ok(self.expired.get(address).copied())
+    }
+
     fn vanished_until(&self, author: &PublicKey) -> Result<Option<Seconds>, Infallible> {
         Ok(self.vanished.get(author).copied())
     }
@@ -235,6 +242,14 @@ pub(crate) fn seq(columns: &Columns) -> Answer<Seq> {
 /// The event in a row's `json`.
 pub(crate) fn event(columns: &Columns) -> Answer<Event> {
     Event::parse(columns.text("json")?).map_err(|_| StorageError::Damaged("a stored event can't be read"))
+}
+
+/// An address, with the moment that is remembered of it.
+fn place(columns: &Columns) -> Answer<(Address, Seconds)> {
+    let kind = u16::try_from(columns.integer("kind")?).map_err(|_| StorageError::Damaged("a kind"))?;
+    let d = unescaped(columns.text("d")?)?;
+    let address = Address { kind: Kind::new(kind), pubkey: columns.parsed("pubkey")?, d };
+    Ok((address, Seconds::new(columns.integer("until")?)))
 }
 
 fn row(columns: &Columns) -> Answer<Row> {

@@ -33,6 +33,9 @@ pub trait Known {
     /// Up to when versions at `address` are deleted.
     fn deleted_until(&self, address: &Address) -> Result<Option<Seconds>, Self::Error>;
 
+    /// When the newest version at `address` that has expired was written.
+    fn expired_until(&self, address: &Address) -> Result<Option<Seconds>, Self::Error>;
+
     /// Up to when the author vanished.
     fn vanished_until(&self, author: &PublicKey) -> Result<Option<Seconds>, Self::Error>;
 
@@ -116,13 +119,14 @@ pub fn decide<K: Known>(known: &K, prepared: &PreparedEvent) -> Result<Decision,
         return Ok(Decision::Leave(Outcome::Expired));
     }
     let mut effects = Effects::default();
-    if let Some(address) = Address::of(event)
-        && let Some(row) = known.version(&address)?
-    {
-        if !event.supersedes(row.event.created_at, &row.event.id) {
+    if let Some(address) = Address::of(event) {
+        let before = known.version(&address)?;
+        if before.as_ref().is_some_and(|row| !event.supersedes(row.event.created_at, &row.event.id))
+            || known.expired_until(&address)?.is_some_and(|until| event.created_at <= until)
+        {
             return Ok(Decision::Leave(Outcome::Superseded));
         }
-        effects.removed.push((row, RemovalReason::Replaced));
+        effects.removed.extend(before.map(|row| (row, RemovalReason::Replaced)));
     }
     match event.kind {
         Kind::DELETION => delete(known, event, &mut effects)?,

@@ -63,6 +63,11 @@ impl Known for Stored<'_> {
         self.moment("SELECT until FROM deleted_address WHERE kind = ? AND pubkey = ? AND d = ?", key)
     }
 
+    fn expired_until(&self, address: &Address) -> Result<Option<Seconds>> {
+        let key = (address.kind.get(), address.pubkey.as_bytes(), &address.d);
+        self.moment("SELECT until FROM expired_address WHERE kind = ? AND pubkey = ? AND d = ?", key)
+    }
+
     fn vanished_until(&self, author: &PublicKey) -> Result<Option<Seconds>> {
         self.moment("SELECT until FROM vanished WHERE pubkey = ?", (author.as_bytes(),))
     }

@@ -1,4 +1,4 @@
--- The relay, version 2. Ids and keys are their 32 bytes, moments seconds since the epoch.
+-- The relay, version 3. Ids and keys are their 32 bytes, moments seconds since the epoch.
 
 -- The name of this store, by which its index is known, and the journal's newest position.
 CREATE TABLE journal (store BLOB NOT NULL, last INTEGER NOT NULL) STRICT;
@@ -27,6 +27,15 @@ CREATE TABLE deleted_address (
     PRIMARY KEY (kind, pubkey, d)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE vanished (pubkey BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+-- When the newest version was written that has expired at an address: older ones don't come back.
+CREATE TABLE expired_address (
+    kind INTEGER NOT NULL,
+    pubkey BLOB NOT NULL,
+    d TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (kind, pubkey, d)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;
 

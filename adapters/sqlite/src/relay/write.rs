@@ -68,6 +68,9 @@ impl Writer<'_> {
                 && concerned(expires_at, &event)
             {
                 self.remove(*seq, &event.id, reason)?;
+                if let Some(address) = Address::of(&event).filter(|_| reason == RemovalReason::Expired) {
+                    self.outlast(&address, event.created_at)?;
+                }
                 removed += 1;
             }
         }
@@ -131,6 +134,12 @@ impl Writer<'_> {
                 self.run(sql, (address.kind.get(), address.pubkey.as_bytes(), address.d, until.get()))
             }
         }
+    }
+
+    /// Remembers that the newest version at an address has expired.
+    fn outlast(&mut self, address: &Address, written_at: Seconds) -> Result<()> {
+        let key = (address.kind.get(), address.pubkey.as_bytes(), &address.d, written_at.get());
+        self.run("INSERT OR REPLACE INTO expired_address VALUES (?, ?, ?, ?)", key)
     }
 
     fn vanish(&mut self, author: PublicKey, until: Seconds) -> Result<()> {

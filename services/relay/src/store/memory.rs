@@ -36,6 +36,7 @@ pub(super) struct State {
     removals: BTreeMap<Seq, (EventId, RemovalReason)>,
     deleters: HashMap<EventId, Vec<PublicKey>>,
     deleted: HashMap<Address, Seconds>,
+    expired: HashMap<Address, Seconds>,
     vanished: HashMap<PublicKey, Seconds>,
     records: BTreeMap<(RecordKind, String), String>,
     jobs: HashMap<EventId, Job>,
@@ -80,6 +81,10 @@ impl Known for State {
 
     fn deleted_until(&self, address: &Address) -> Result<Option<Seconds>, Infallible> {
         Ok(self.deleted.get(address).copied())
+    }
+
+    fn expired_until(&self, address: &Address) -> Result<Option<Seconds>, Infallible> {
+        Ok(self.expired.get(address).copied())
     }
 
     fn vanished_until(&self, author: &PublicKey) -> Result<Option<Seconds>, Infallible> {
@@ -155,6 +160,9 @@ impl State {
         self.by_seq.remove(&kept.stored.seq);
         if let Some(address) = Address::of(&kept.event) {
             self.versions.remove(&address);
+            if reason == RemovalReason::Expired {
+                self.expired.insert(address, kept.event.created_at);
+            }
         }
         self.last = self.last.next();
         self.removals.insert(self.last, (*id, reason));

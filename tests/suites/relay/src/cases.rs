@@ -164,6 +164,23 @@ pub(super) async fn expiring<S: StorageAdapter>(db: &S) {
     assert!(matches!(journal(db).await[..], [Entry::Removed { reason: RemovalReason::Expired, .. }]));
 }
 
+/// A version that has expired and was swept still stands before older ones; newer ones take the address.
+pub(super) async fn outlasting<S: StorageAdapter>(db: &S) {
+    for kind in [0, 30_023] {
+        let version = |at: i64| event(0, kind, at, &[&["d", "a\"b"]], "a version");
+        store(db, &version(10)).await;
+        let last =
+            PreparedEvent::new(Verified::by_operator(version(20)), Seconds::new(1_000), Some(Seconds::new(1_001)));
+        assert!(matches!(db.store_event(last).await.expect("the store works"), Outcome::Stored(_)));
+        assert_eq!(db.sweep_expired(Seconds::new(1_001), 10).await.expect("the store works"), 1);
+        for at in [10, 19, 20] {
+            assert_eq!(store(db, &version(at)).await, Outcome::Superseded, "kind {kind} of {at}");
+        }
+        assert!(matches!(store(db, &event(1, kind, 10, &[&["d", "a\"b"]], "another's")).await, Outcome::Stored(_)));
+        assert!(matches!(store(db, &version(21)).await, Outcome::Stored(_)));
+    }
+}
+
 /// Only parties see events of restricted kinds; for others they don't use up the limit.
 pub(super) async fn restricted<S: StorageAdapter>(db: &S) {
     for at in 0..5 {

@@ -25,6 +25,7 @@ pub async fn run<S: StorageAdapter>(fresh: impl AsyncFn() -> S, histories: u64) 
     cases::deleting(&fresh().await).await;
     cases::vanishing(&fresh().await).await;
     cases::expiring(&fresh().await).await;
+    cases::outlasting(&fresh().await).await;
     cases::restricted(&fresh().await).await;
     cases::positions(&fresh().await).await;
     cases::searching(&fresh().await).await;
