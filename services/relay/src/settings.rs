@@ -2,7 +2,7 @@
 
 use crate::{market::Profile, rules::policies::Policy};
 use nexus_nostr::{
-    Kind,
+    Kind, PublicKey,
     nip::{nip13::Commitment, nip42::RelayUrl, nip77},
 };
 use std::{ops::RangeInclusive, sync::Arc};
@@ -146,11 +146,12 @@ pub enum Requirement {
 }
 
 /// Whether something is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Switch {
     /// It is.
     On,
     /// It isn't.
+    #[default]
     Off,
 }
 
@@ -339,13 +340,23 @@ impl Default for Market {
     }
 }
 
-/// How long events of some kinds are kept, from when they came.
-#[derive(Clone, Debug)]
+/// How long events of some kinds are kept, from when they came, and how many of them.
+#[derive(Clone, Debug, Default)]
 pub struct Retention {
     /// The kinds.
     pub kinds: Vec<RangeInclusive<u16>>,
     /// Seconds; `None` for ever.
     pub max_age: Option<i64>,
+    /// Events; beyond them the oldest go.
+    pub max_count: Option<u64>,
+    /// Events of one author.
+    pub per_pubkey_count: Option<u64>,
+    /// Bytes of all events as canonical JSON.
+    pub max_bytes: Option<u64>,
+    /// Authors whose events are kept whatever the rule says.
+    pub exempt: Vec<PublicKey>,
+    /// Whether the events of authors on the list of those who are let in are, too (off).
+    pub exempt_members: Switch,
 }
 
 impl Retention {
@@ -353,13 +364,8 @@ impl Retention {
     pub fn of_the_market() -> Vec<Self> {
         let day = 86_400;
         vec![
-            Self { kinds: vec![5000..=5999, 7000..=7000], max_age: Some(day) },
-            Self { kinds: vec![6000..=6999], max_age: Some(7 * day) },
+            Self { kinds: vec![5000..=5999, 7000..=7000], max_age: Some(day), ..Self::default() },
+            Self { kinds: vec![6000..=6999], max_age: Some(7 * day), ..Self::default() },
         ]
-    }
-
-    /// For how long `kind` is kept by the first of `rules` that names it.
-    pub fn max_age(rules: &[Self], kind: Kind) -> Option<i64> {
-        rules.iter().find(|rule| rule.kinds.iter().any(|range| range.contains(&kind.get())))?.max_age
     }
 }

@@ -12,6 +12,7 @@ mod once;
 mod presence;
 mod publish;
 mod reload;
+mod retain;
 mod roles;
 mod route;
 mod upkeep;
@@ -60,6 +61,7 @@ pub struct Relay<S, C, W, R> {
     feed: deliver::Feed,
     lane: lane::Lane,
     upkeep: upkeep::Upkeep,
+    retain: retain::Retain,
     vouchers: Mutex<vouch::Vouchers>,
     judge: RwLock<Option<Arc<dyn Judge>>>,
 }
@@ -95,6 +97,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             feed: deliver::Feed::new(start),
             lane: lane::Lane::default(),
             upkeep: upkeep::Upkeep::default(),
+            retain: retain::Retain::default(),
             vouchers: Mutex::default(),
             judge: RwLock::default(),
         };
@@ -222,7 +225,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
-    /// Time has passed: ends what has waited too long, and removes what has expired. To be called about once a
+    /// Time has passed: ends what has waited too long, and removes what has expired or is too much. To be called about once a
     /// second.
     ///
     /// # Errors
@@ -237,6 +240,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             }
         }
         self.storage.sweep_expired(now.into(), SWEEP).await?;
+        self.retain(now.into()).await?;
         self.forget_removals(now.into()).await?;
         self.deliver().await;
         Ok(())

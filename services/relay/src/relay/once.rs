@@ -76,7 +76,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// The store's.
     pub async fn publish_own(&self, event: Verified<Event>) -> Result<Outcome, StorageError> {
         let now: Seconds = self.runtime.now().into();
-        let kept = Retention::max_age(&self.settings().retention, event.get().kind).map(|age| now.plus(age));
+        let kept = Retention::age_of(&self.settings().retention, event.get(), &self.lists()).map(|age| now.plus(age));
         self.store_once(PreparedEvent::new(event, now, kept)).await
     }
 

@@ -36,7 +36,7 @@ pub fn check(
     check_time(event, settings, now)?;
     check_work(event, settings)?;
     check_protection(event, client, settings)?;
-    admit(event, settings, now)
+    admit(event, settings, lists, now)
 }
 
 /// Checks an event that didn't come from a client: it may be as old as it is, and needn't prove work.
@@ -50,11 +50,11 @@ pub fn check_foreign(event: &Event, settings: &Settings, lists: &Lists, now: Sec
     if nip70::reposts_protected(event) {
         return Err(Reason::new(Prefix::Blocked, "reposts cannot embed protected events"));
     }
-    admit(event, settings, now)
+    admit(event, settings, lists, now)
 }
 
 /// What is to be done with an event that passed, by its expiration and the retention of its kind.
-fn admit(event: &Event, settings: &Settings, now: Seconds) -> Result<Admission, Reason> {
+fn admit(event: &Event, settings: &Settings, lists: &Lists, now: Seconds) -> Result<Admission, Reason> {
     let expiration = nip40::expiration(event).map_err(|error| Reason::from(&error))?;
     if expiration.is_some_and(|end| end <= now) {
         return Err(invalid("event has expired"));
@@ -62,7 +62,7 @@ fn admit(event: &Event, settings: &Settings, now: Seconds) -> Result<Admission, 
     if event.kind.is_ephemeral() {
         return Ok(Admission::PassOn);
     }
-    let kept = Retention::max_age(&settings.retention, event.kind).map(|age| now.plus(age));
+    let kept = Retention::age_of(&settings.retention, event, lists).map(|age| now.plus(age));
     Ok(Admission::Store([expiration, kept].into_iter().flatten().min()))
 }
 

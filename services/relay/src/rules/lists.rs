@@ -65,6 +65,11 @@ impl Lists {
         Ok(())
     }
 
+    /// True if `author` is on the list of those who are let in.
+    pub fn lets_in(&self, author: &PublicKey) -> bool {
+        self.allowed_pubkeys.contains(author)
+    }
+
     /// True if `ip` is kept out.
     pub fn blocks(&self, ip: IpAddr) -> bool {
         self.blocked_networks.iter().any(|network| network.contains(ip))

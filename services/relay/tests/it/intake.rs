@@ -33,7 +33,7 @@ fn what_comes_from_elsewhere_is_verified_and_may_be_old() {
         let settings = Settings {
             limits: Limits { past: 10, ..Limits::default() },
             pow: Pow { min: 30, ..Pow::default() },
-            retention: vec![Retention { kinds: vec![1..=1], max_age: Some(100) }],
+            retention: vec![Retention { kinds: vec![1..=1], max_age: Some(100), ..Retention::default() }],
             ..Settings::default()
         };
         let stage = TestStage::new(settings).await;
@@ -65,7 +65,7 @@ fn what_comes_from_elsewhere_is_verified_and_may_be_old() {
 #[test]
 fn what_comes_from_elsewhere_is_passed_on_and_kept_for_its_time() {
     let test = async {
-        let retention = vec![Retention { kinds: vec![1..=1], max_age: Some(100) }];
+        let retention = vec![Retention { kinds: vec![1..=1], max_age: Some(100), ..Retention::default() }];
         let mut stage = TestStage::new(Settings { retention, ..Settings::default() }).await;
         stage.connect("ada").await;
         stage.send("ada", r#"["REQ","s",{"kinds":[1,20001]}]"#).await;

@@ -14,6 +14,7 @@ mod policies;
 mod rebuild;
 mod relay;
 mod reputation;
+mod retention;
 mod rules;
 mod scenarios;
 mod session;

@@ -101,7 +101,7 @@ fn choices() -> impl Strategy<Value = (Settings, Vec<u8>, Vec<u16>, Vec<u8>)> {
                 Limits { tags, tag_value_bytes: value, future, past, ephemeral_age: ephemeral, ..settings.limits };
             settings.market.content_bytes = content;
             settings.pow = Pow { min: pow, kinds: Vec::new(), commitment: Commitment::Optional };
-            settings.retention = vec![Retention { kinds: vec![5_000..=7_000], max_age: kept }];
+            settings.retention = vec![Retention { kinds: vec![5_000..=7_000], max_age: kept, ..Retention::default() }];
             (settings, banned, kinds, members)
         },
     )

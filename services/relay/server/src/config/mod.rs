@@ -59,7 +59,8 @@ section! {
         pub policy: nexus_config::Tables<Policy> = nexus_config::Tables::none(),
         /// A program that judges events.
         pub plugin: Plugin = Plugin::default(),
-        /// How long events of some kinds are kept, counted from when they came: the first rule that fits decides.
+        /// How long events of some kinds are kept, counted from when they came, and how many of them: the first rule
+        /// that fits decides.
         /// The rules of the market stand after these.
         pub retention: nexus_config::Tables<Retention> = nexus_config::Tables::none(),
         /// Other relays that are followed, or to which events are sent.

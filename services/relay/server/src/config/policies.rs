@@ -1,6 +1,6 @@
 //! Who may read and write what, and for how long it is kept.
 
-use super::values::{KindNumber, KindRange, RelayAddress};
+use super::values::{KindNumber, KindRange, Pubkey, RelayAddress};
 use nexus_config::{Bounded, Size, Span, Tables, choice, section};
 
 section! {
@@ -120,7 +120,7 @@ choice! {
 }
 
 section! {
-    /// How long events of some kinds are kept.
+    /// How long events of some kinds are kept, and how many of them.
     pub struct Retention {
         /// Kinds.
         pub kinds: Vec<KindNumber> = Vec::new(),
@@ -128,5 +128,16 @@ section! {
         pub ranges: Vec<KindRange> = Vec::new(),
         /// How long; without it for ever.
         pub max_age: Option<Span<1_000, 3_153_600_000_000>> = None,
+        /// How many; without it any number. What is beyond it, and beyond the next two, is removed within minutes, the
+        /// oldest first.
+        pub max_count: Option<Bounded<1, 1_000_000_000_000>> = None,
+        /// How many of one author; without it any number.
+        pub per_pubkey_count: Option<Bounded<1, 1_000_000_000_000>> = None,
+        /// How much they may be together, as JSON; without it any size.
+        pub max_bytes: Option<Size<1_024, { 1 << 60 }>> = None,
+        /// Authors whose events are kept whatever the rule says, and not counted by it.
+        pub exempt: Vec<Pubkey> = Vec::new(),
+        /// Whether that holds for the authors too that administrators let in (NIP-86, `allowpubkey`).
+        pub exempt_members: bool = false,
     }
 }

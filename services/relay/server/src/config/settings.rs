@@ -87,6 +87,7 @@ impl Relay {
         let kept = |(kinds, span): (Vec<_>, nexus_config::Span<0, 3_153_600_000_000>)| settings::Retention {
             kinds,
             max_age: Some(seconds(span.get())).filter(|age| *age > 0),
+            ..settings::Retention::default()
         };
         self.retention.iter().map(Retention::to_core).chain(market.map(kept)).collect()
     }
@@ -97,6 +98,11 @@ impl Retention {
         settings::Retention {
             kinds: ranges(&self.kinds, &self.ranges),
             max_age: self.max_age.map(|age| seconds(age.get())),
+            max_count: self.max_count.map(Bounded::get),
+            per_pubkey_count: self.per_pubkey_count.map(Bounded::get),
+            max_bytes: self.max_bytes.map(|bytes| bytes.get()),
+            exempt: self.exempt.iter().map(|key| key.0).collect(),
+            exempt_members: switch(self.exempt_members),
         }
     }
 }
@@ -199,9 +205,10 @@ mod tests {
             kinds: vec![KindNumber(5050)],
             ranges: vec![KindRange::try_from([1, 3]).unwrap()],
             max_age: Some(nexus_config::Span::of(60_000)),
+            ..Retention::default()
         };
         let settings = Relay { retention: vec![retention].into(), ..Relay::default() }.settings();
-        let kept = |kind| settings::Retention::max_age(&settings.retention, Kind::new(kind));
+        let kept = |kind| settings::Retention::of(&settings.retention, Kind::new(kind)).and_then(|rule| rule.max_age);
         assert_eq!((kept(2), kept(5050), kept(5051), kept(1063)), (Some(60), Some(60), Some(86_400), None));
     }
 

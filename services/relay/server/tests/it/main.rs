@@ -11,6 +11,7 @@ mod mirror;
 mod notices;
 mod plugin;
 mod raw;
+mod retention;
 mod scenarios;
 mod slow;
 mod stand;
