@@ -1,11 +1,14 @@
 //! What the operator can choose, with the defaults. All times are in seconds, all sizes in bytes.
 
-use crate::{market::Profile, rules::policies::Policy};
+use crate::{
+    market::Profile,
+    rules::{lists::Network, policies::Policy},
+};
 use nexus_nostr::{
     Kind, PublicKey,
     nip::{nip13::Commitment, nip42::RelayUrl, nip77},
 };
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{net::IpAddr, ops::RangeInclusive, sync::Arc};
 
 /// All choices.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +88,8 @@ pub struct Limits {
     pub boundary: usize,
     /// Days that the journal keeps removals (7).
     pub removal_days: i64,
+    /// Events that are held back for administrators (1,000). Further ones are refused.
+    pub held: usize,
 }
 
 impl Default for Limits {
@@ -116,6 +121,7 @@ impl Default for Limits {
             keys: 16,
             boundary: 100,
             removal_days: 7,
+            held: 1_000,
         }
     }
 }
@@ -265,12 +271,16 @@ pub struct Rates {
     pub negentropy: Rate,
     /// Events of an author (100, 300).
     pub author_events: Rate,
+    /// Events of an author of single kinds, besides (kind 0: 5, 1). Gift wraps have their own.
+    pub kinds: Vec<(Kind, Rate)>,
     /// Gift wraps for a recipient (60, 60).
     pub gift_wraps: Rate,
     /// Bad signatures of an address in a minute that ban it (20); 0 for never.
     pub bad_signatures: u32,
     /// Seconds for which it is banned (600).
     pub ban: i64,
+    /// Networks from which clients are not limited; those on this machine never are (none).
+    pub trusted: Vec<Network>,
     /// By how much more authenticated clients may (10).
     pub authenticated_factor: u32,
     /// How many addresses and authors are remembered (65,536). The ones that waited longest are forgotten. As many
@@ -287,9 +297,11 @@ impl Default for Rates {
             queries: rate(100, 1_200),
             negentropy: rate(10, 10),
             author_events: rate(100, 300),
+            kinds: vec![(Kind::METADATA, rate(5, 1))],
             gift_wraps: rate(60, 60),
             bad_signatures: 20,
             ban: 600,
+            trusted: Vec::new(),
             authenticated_factor: 10,
             remembered: 65_536,
         }
@@ -297,6 +309,17 @@ impl Default for Rates {
 }
 
 impl Rates {
+    /// True if clients at `ip` are not limited.
+    pub fn spare(&self, ip: IpAddr) -> bool {
+        ip.to_canonical().is_loopback() || self.trusted.iter().any(|network| network.contains(ip))
+    }
+
+    /// How often an author may publish events of `kind`, besides events at all.
+    pub fn of_kind(&self, kind: Kind) -> Rate {
+        let of_kind = self.kinds.iter().find(|(known, _)| *known == kind);
+        of_kind.map_or(Rate { burst: 0, per_minute: 0 }, |(_, rate)| *rate)
+    }
+
     /// No limits: for benchmarks, and for relays that are not reached by strangers.
     pub fn off() -> Self {
         let off = Rate { burst: 0, per_minute: 0 };
@@ -306,6 +329,7 @@ impl Rates {
             queries: off,
             negentropy: off,
             author_events: off,
+            kinds: Vec::new(),
             gift_wraps: off,
             bad_signatures: 0,
             ..Self::default()

@@ -3,9 +3,10 @@
 
 use crate::config::{Connections, Rates};
 use nexus_model::Timestamp;
+use nexus_relay::rules::{lists::Network, rates::network};
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
@@ -18,7 +19,7 @@ pub(crate) struct Door {
 }
 
 /// What the door lets in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DoorLimits {
     most: usize,
     per_address: usize,
@@ -28,6 +29,7 @@ pub(crate) struct DoorLimits {
     bytes: Bucket,
     remembered: usize,
     loopback: Loopback,
+    trusted: Arc<[Network]>,
 }
 
 /// Whether clients on this machine are limited.
@@ -112,11 +114,13 @@ impl DoorLimits {
             bytes: Bucket::per(rates.bytes.get(), 1_000_000_000, rates.bytes_burst.get()),
             remembered: rates.remembered.count(),
             loopback: if rates.loopback { Loopback::Limited } else { Loopback::Free },
+            trusted: rates.trusted().collect(),
         }
     }
 
     fn is_free(&self, address: IpAddr) -> bool {
         self.loopback == Loopback::Free && address.is_loopback()
+            || self.trusted.iter().any(|network| network.contains(address))
     }
 }
 
@@ -127,13 +131,13 @@ impl Door {
 
     /// Lets somebody in.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr, now: Timestamp) -> Result<Seat, Refused> {
-        let (address, limits) = (network(address), self.limits());
+        let (address, limits) = (address.to_canonical(), self.limits());
         let mut guests = self.guests();
         if guests.open >= limits.most {
             return Err(Refused::Full);
         }
         guests.make_room(limits.remembered, nanos(now));
-        let guest = guests.addresses.entry(address).or_default();
+        let guest = guests.addresses.entry(network(address)).or_default();
         if !limits.is_free(address) {
             if guest.open >= limits.per_address {
                 return Err(Refused::TooMany);
@@ -154,7 +158,7 @@ impl Door {
     }
 
     fn limits(&self) -> DoorLimits {
-        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn guests(&self) -> MutexGuard<'_, Guests> {
@@ -171,7 +175,7 @@ impl Seat {
             return None;
         }
         let mut guests = self.door.guests();
-        let guest = guests.addresses.get_mut(&self.address)?;
+        let guest = guests.addresses.get_mut(&network(self.address))?;
         let wait = bucket.take(&mut guest.bytes_full_at, bytes as u64, nanos(now));
         (wait > 0).then(|| Duration::from_nanos(wait))
     }
@@ -181,7 +185,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut guests = self.door.guests();
         guests.open -= 1;
-        if let Some(guest) = guests.addresses.get_mut(&self.address) {
+        if let Some(guest) = guests.addresses.get_mut(&network(self.address)) {
             guest.open -= 1;
         }
     }
@@ -197,14 +201,6 @@ impl Guests {
         if self.addresses.len() >= most {
             self.addresses.retain(|_, guest| guest.open > 0);
         }
-    }
-}
-
-/// The address, without the part of an IPv6 one that a single client chooses freely.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-        other => other,
     }
 }
 

@@ -53,4 +53,6 @@ pub enum Judgement {
     Reject(Reason),
     /// It is refused, and the sender is told that it was taken.
     Shadow,
+    /// It is kept apart until an administrator has looked at it, and the sender is told so.
+    Hold(Reason),
 }

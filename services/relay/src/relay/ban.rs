@@ -8,10 +8,10 @@ use std::net::IpAddr;
 
 impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter> Relay<S, C, W, R> {
     /// Counts bad signatures that came from `ip`. When they are too many, the address is banned and its connections
-    /// are closed. Clients on this machine are not counted.
+    /// are closed. Clients that are not limited are not counted.
     pub fn note_forgeries(&self, ip: Option<IpAddr>, count: u32) {
-        let Some(ip) = ip.filter(|ip| count > 0 && !ip.is_loopback()) else { return };
         let (settings, now) = (self.settings(), self.runtime.now());
+        let Some(ip) = ip.filter(|ip| count > 0 && !settings.rates.spare(*ip)) else { return };
         let is_banned = {
             let mut bans = self.bans.lock().expect("no holder of this lock panics");
             bans.count(ip, count, &settings.rates, now)

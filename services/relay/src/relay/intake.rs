@@ -159,6 +159,9 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             match judgement {
                 Judgement::Accept => accepted.push(one),
                 Judgement::Reject(reason) => intakes[one.0] = Intake::Refused(reason),
+                Judgement::Hold(reason) => {
+                    intakes[one.0] = Intake::Refused(self.hold(one.1.get(), reason).await);
+                }
                 Judgement::Shadow => intakes[one.0] = Intake::Refused(Reason::new(Prefix::Blocked, "not wanted")),
             }
         }
@@ -177,6 +180,9 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 Admission::Store(expires_at) => {
                     places.push(place);
                     to_store.push(PreparedEvent::new(event, now, expires_at));
+                }
+                Admission::Hold(reason) => {
+                    intakes[place] = Intake::Refused(self.hold(event.get(), reason).await);
                 }
                 Admission::PassOn | Admission::Shadow => {
                     let event = event.into_inner();

@@ -67,15 +67,17 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             }
             Call::ListEvent(List::Banned, id, reason) => {
                 self.put(RecordKind::BannedEvent, &id.to_string(), Some(reason)).await?;
-                self.put(RecordKind::Moderation, &id.to_string(), None).await?;
+                self.forget_held(id).await?;
                 self.storage.delete_event(id).await?;
                 self.deliver().await;
                 Ok(json!(true))
             }
             Call::ListEvent(List::Allowed, id, reason) => {
                 self.put(RecordKind::Reviewed, &id.to_string(), Some(reason)).await?;
-                self.put(RecordKind::Moderation, &id.to_string(), None).await?;
-                self.put(RecordKind::BannedEvent, &id.to_string(), None).await
+                self.put(RecordKind::BannedEvent, &id.to_string(), None).await?;
+                self.reload_lists().await?;
+                self.release(id).await?;
+                Ok(json!(true))
             }
             Call::BannedEvents => self.list(RecordKind::BannedEvent, "id").await,
             Call::ChangeInfo(field, text) => self.put(RecordKind::Info, info_key(*field), Some(text)).await,

@@ -4,6 +4,7 @@
 mod answer;
 mod ban;
 mod deliver;
+mod hold;
 mod intake;
 mod lane;
 mod manage;
@@ -62,6 +63,7 @@ pub struct Relay<S, C, W, R> {
     lane: lane::Lane,
     upkeep: upkeep::Upkeep,
     retain: retain::Retain,
+    held: hold::Held,
     vouchers: Mutex<vouch::Vouchers>,
     judge: RwLock<Option<Arc<dyn Judge>>>,
 }
@@ -83,6 +85,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         cache_seconds: u64,
     ) -> Result<Self, StorageError> {
         let start: Seq = storage.last_seq().await?;
+        let held = hold::Held::read(&storage).await?;
         let relay = Self {
             storage,
             cache,
@@ -98,6 +101,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             lane: lane::Lane::default(),
             upkeep: upkeep::Upkeep::default(),
             retain: retain::Retain::default(),
+            held,
             vouchers: Mutex::default(),
             judge: RwLock::default(),
         };

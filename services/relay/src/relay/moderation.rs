@@ -18,8 +18,9 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// # Errors
     /// The store's.
     pub async fn needing_moderation(&self) -> Result<BTreeMap<String, String>, StorageError> {
-        let held = self.storage.records(RecordKind::Moderation).await?;
-        let mut waiting: BTreeMap<String, String> = held.into_iter().map(|record| (record.key, record.value)).collect();
+        let held = self.held_events().await?;
+        let mut waiting: BTreeMap<String, String> =
+            held.iter().map(|(event, reason)| (event.id.to_string(), held_back(event, reason))).collect();
         let reviewed = self.storage.records(RecordKind::Reviewed).await?;
         let reviewed: HashSet<String> = reviewed.into_iter().map(|record| record.key).collect();
         for report in self.reports().await? {
@@ -38,6 +39,12 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         let scope = Scope { now: self.runtime.now().into(), ..Scope::operator() };
         self.storage.query(&[filter], &scope).await?.events.iter().map(crate::ports::StoredEvent::event).collect()
     }
+}
+
+/// Why an event was held back, and what it is: nobody else can look at it.
+fn held_back(event: &Event, reason: &str) -> String {
+    let words: String = event.content.chars().take(WORDS).collect();
+    format!("held: {reason}: kind {} by {}: {words}", event.kind, event.pubkey)
 }
 
 /// The events that a report names, with what it says of them.

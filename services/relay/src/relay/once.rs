@@ -96,6 +96,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         match judgements.into_iter().next() {
             Some(Judgement::Reject(reason)) => Err(reason),
             Some(Judgement::Shadow) => Ok(Verdict::Accepted(None)),
+            Some(Judgement::Hold(reason)) => Err(self.hold(event.get(), reason).await),
             _ => self.keep_once(event, admission).await.map_err(|error| self.failed(&error)),
         }
     }
@@ -103,6 +104,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     async fn keep_once(&self, event: Verified<Event>, admission: Admission) -> Result<Verdict, StorageError> {
         match admission {
             Admission::Shadow => Ok(Verdict::Accepted(None)),
+            Admission::Hold(reason) => Ok(Verdict::Refused(self.hold(event.get(), reason).await)),
             Admission::PassOn => {
                 let event = event.into_inner();
                 let json = event.to_json().into();
@@ -116,7 +118,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
-    async fn store_once(&self, prepared: PreparedEvent) -> Result<Outcome, StorageError> {
+    pub(super) async fn store_once(&self, prepared: PreparedEvent) -> Result<Outcome, StorageError> {
         let event = prepared.event().clone();
         let outcome = self.storage.store_event(prepared).await?;
         self.note(&event, outcome);

@@ -64,6 +64,10 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
                 (Judgement::Shadow, _) | (_, Admission::Shadow) => {
                     self.answer(session, &id, Verdict::Accepted(None));
                 }
+                (Judgement::Hold(reason), _) | (_, Admission::Hold(reason)) => {
+                    let told = self.hold(event.get(), reason).await;
+                    self.answer(session, &id, Verdict::Refused(told));
+                }
                 (_, Admission::Store(expires_at)) => to_store.push(PreparedEvent::new(event, now, expires_at)),
                 (_, Admission::PassOn) => self.pass_on(session, event.into_inner()).await,
             }
@@ -126,13 +130,13 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
 
     fn draw(&self, session: &Shared, event: &Event) -> Result<(), Reason> {
         let ip = lock(session).ip();
-        if ip.is_none_or(|ip| ip.is_loopback()) {
+        if ip.is_none_or(|ip| self.settings().rates.spare(ip)) {
             return Ok(());
         }
         let drawers: Vec<Drawer> = if event.kind.is_gift_wrap() {
             nip59::recipients(event).map(Drawer::Recipient).collect()
         } else {
-            vec![Drawer::Author(event.pubkey)]
+            vec![Drawer::AuthorOf(event.pubkey, event.kind), Drawer::Author(event.pubkey)]
         };
         let enough = self.with_context(|context| {
             let rates = &context.settings.rates;

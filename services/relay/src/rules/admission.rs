@@ -9,7 +9,7 @@ use nexus_nostr::{
 };
 
 /// What is to be done with an event that was let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// Keep it, until that moment if one is given.
     Store(Option<Seconds>),
@@ -17,6 +17,8 @@ pub enum Admission {
     PassOn,
     /// Answer as if it were kept, and forget it.
     Shadow,
+    /// Keep it apart for administrators to look at, and refuse it.
+    Hold(Reason),
 }
 
 /// Checks an event. `client` are the keys that its sender proved to hold.

@@ -1,6 +1,6 @@
 //! Who is kept out for a while: addresses from which too many bad signatures came within a minute.
 
-use super::rates::network;
+use super::rates::{forget_half, network};
 use crate::settings::Rates;
 use nexus_model::Timestamp;
 use std::{collections::HashMap, net::IpAddr};
@@ -63,13 +63,6 @@ impl Bans {
         if self.0.len() < most {
             return;
         }
-        let mut ends: Vec<Timestamp> = self.0.values().map(|record| record.until).collect();
-        let middle = ends.len() / 2;
-        let (_, median, _) = ends.select_nth_unstable(middle);
-        let (median, before) = (*median, self.0.len());
-        self.0.retain(|_, record| record.until > median);
-        if self.0.len() == before {
-            self.0.clear();
-        }
+        forget_half(&mut self.0, |record| record.until);
     }
 }

@@ -2,8 +2,12 @@
 
 use crate::settings::{Rate, Rates};
 use nexus_model::Timestamp;
-use nexus_nostr::PublicKey;
-use std::{collections::HashMap, net::IpAddr, sync::Mutex};
+use nexus_nostr::{Kind, PublicKey};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::Mutex,
+};
 
 /// What a bucket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +29,8 @@ pub enum Drawer {
     Address(IpAddr, Use),
     /// An author, for events.
     Author(PublicKey),
+    /// An author, for events of one kind.
+    AuthorOf(PublicKey, Kind),
     /// A recipient of gift wraps.
     Recipient(PublicKey),
 }
@@ -36,11 +42,12 @@ impl Drawer {
     }
 }
 
-/// What counts as one address: all of version 4, the first 64 bits of version 6.
-pub(super) fn network(ip: IpAddr) -> IpAddr {
+/// What counts as one address: all of version 4 and this machine, of version 6 the part that a single client can't
+/// choose freely.
+pub fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
+        IpAddr::V6(ip) if !ip.is_loopback() => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
+        other => other,
     }
 }
 
@@ -64,7 +71,8 @@ impl Buckets {
         }
         let mut buckets = self.0.lock().expect("no holder of this lock panics");
         if buckets.len() >= rates.remembered && !buckets.contains_key(&drawer) {
-            forget(&mut buckets);
+            // Those that waited longest are the fullest.
+            forget_half(&mut buckets, |bucket| bucket.at);
         }
         let full = 1000 * u64::from(rate.burst) * u64::from(factor);
         let bucket = buckets.entry(drawer).or_insert(Bucket { left: full, at: now });
@@ -82,26 +90,26 @@ impl Buckets {
     }
 }
 
-/// Forgets the half that waited longest: those are the fullest.
-fn forget(buckets: &mut HashMap<Drawer, Bucket>) {
-    let mut moments: Vec<Timestamp> = buckets.values().map(|bucket| bucket.at).collect();
+/// Forgets the half of `known` whose moments are the earliest, and what is of one moment with the last of them.
+pub(super) fn forget_half<K, V>(known: &mut HashMap<K, V>, moment: impl Fn(&V) -> Timestamp) {
+    let mut moments: Vec<Timestamp> = known.values().map(&moment).collect();
+    if moments.is_empty() {
+        return;
+    }
     let middle = moments.len() / 2;
     let (_, median, _) = moments.select_nth_unstable(middle);
     let median = *median;
-    let before = buckets.len();
-    buckets.retain(|_, bucket| bucket.at > median);
-    if buckets.len() == before {
-        buckets.clear();
-    }
+    known.retain(|_, value| moment(value) > median);
 }
 
-const fn rate(drawer: Drawer, rates: &Rates) -> Rate {
+fn rate(drawer: Drawer, rates: &Rates) -> Rate {
     match drawer {
         Drawer::Address(_, Use::Message) => rates.messages,
         Drawer::Address(_, Use::Event) => rates.events,
         Drawer::Address(_, Use::Query) => rates.queries,
         Drawer::Address(_, Use::Negentropy) => rates.negentropy,
         Drawer::Author(_) => rates.author_events,
+        Drawer::AuthorOf(_, kind) => rates.of_kind(kind),
         Drawer::Recipient(_) => rates.gift_wraps,
     }
 }

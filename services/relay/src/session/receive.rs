@@ -104,6 +104,7 @@ impl Session {
             Judgement::Accept => Ok(admission),
             Judgement::Reject(reason) => Err(reason),
             Judgement::Shadow => Ok(admission::Admission::Shadow),
+            Judgement::Hold(reason) => Ok(admission::Admission::Hold(reason)),
         }
     }
 
@@ -180,8 +181,8 @@ impl Session {
     }
 
     fn draw(&self, purpose: Use, context: &mut Context<'_>) -> bool {
-        let Some(ip) = self.ip.filter(|ip| !ip.is_loopback()) else { return true };
         let rates = &context.settings.rates;
+        let Some(ip) = self.ip.filter(|ip| !rates.spare(*ip)) else { return true };
         let factor = if self.keys.is_empty() { 1 } else { rates.authenticated_factor };
         context.buckets.draw(Drawer::address(ip, purpose), rates, factor, context.now)
     }

@@ -1,10 +1,11 @@
 use crate::stage::TestStage;
 use futures_util::FutureExt;
-use nexus_nostr::{Event, Kind, Seconds, SigningKey, Tags, nip::nip86::Call};
+use nexus_nostr::{Event, Kind, Prefix, Reason, Seconds, SigningKey, Tags, nip::nip86::Call};
 use nexus_relay::{
     ManageError, Purge,
-    ports::{RecordKind, StorageAdapter},
-    settings::Settings,
+    ports::{Judgement, RecordKind, StorageAdapter},
+    rules::policies::{Condition, Policy},
+    settings::{Limits, Settings, WritePolicy},
 };
 use nexus_relay_suite::scenario::Stage;
 use serde_json::{Value, json};
@@ -14,7 +15,11 @@ struct Office(TestStage);
 
 impl Office {
     async fn new() -> Self {
-        let mut stage = TestStage::new(Settings::default()).await;
+        Self::with(Settings::default()).await
+    }
+
+    async fn with(settings: Settings) -> Self {
+        let mut stage = TestStage::new(settings).await;
         stage.ip = [192, 0, 2, 1].into();
         stage.connect("ada").await;
         Self(stage)
@@ -145,6 +150,61 @@ fn reported_events_need_a_look_until_somebody_had_it() {
         office.call("allowevent", json!([first])).await;
         office.call("banevent", json!([second])).await;
         assert_eq!(office.call("listeventsneedingmoderation", json!([])).await, json!([]));
+    });
+}
+
+/// A relay that holds notes back, so many at once.
+async fn holding(held: usize) -> Office {
+    let when = Condition { kinds: vec![1..=1], ..Condition::default() };
+    let judgement = Judgement::Hold(Reason::new(Prefix::Restricted, "wait for a moderator"));
+    let policies = vec![Policy { when, unless: None, judgement }];
+    let write = WritePolicy { policies, ..WritePolicy::default() };
+    Office::with(Settings { write, limits: Limits { held, ..Limits::default() }, ..Settings::default() }).await
+}
+
+#[test]
+fn what_a_rule_holds_back_waits_until_it_is_allowed_or_banned() {
+    run(async {
+        let mut office = holding(10).await;
+        let key = key(1).public_key();
+        let [allowed, banned, left] = [1, 2, 3].map(note);
+        for event in [&allowed, &banned, &left, &left] {
+            assert_eq!(office.publish(event).await, "restricted: wait for a moderator");
+            assert!(!office.0.relay.storage().event_exists(&event.id).await.expect("memory"));
+        }
+        let held = |event: &Event| {
+            let reason = format!("held: wait for a moderator: kind 1 by {key}: ");
+            json!({ "id": event.id.to_string(), "reason": reason })
+        };
+        let mut expected = [held(&allowed), held(&banned), held(&left)];
+        expected.sort_by_key(|one| one["id"].to_string());
+        assert_eq!(office.call("listeventsneedingmoderation", json!([])).await, json!(expected));
+        office.0.send("ada", r#"["REQ","live",{"kinds":[1]}]"#).await;
+        assert_eq!(office.0.next("ada").await.as_deref(), Some(r#"["EOSE","live",["finish"]]"#));
+        office.call("allowevent", json!([allowed.id.to_string()])).await;
+        office.call("banevent", json!([banned.id.to_string(), "ugly"])).await;
+        let passed_on = office.0.next("ada").await.expect("it is passed on");
+        assert!(passed_on.contains(&allowed.id.to_string()), "{passed_on}");
+        assert_eq!(office.call("listeventsneedingmoderation", json!([])).await, json!([held(&left)]));
+        assert_eq!(office.publish(&allowed).await, "duplicate: already have this event");
+        assert_eq!(office.publish(&banned).await, "blocked: event is banned");
+    });
+}
+
+#[test]
+fn so_many_are_held_back_and_those_who_were_banned_meanwhile_are_not_taken() {
+    run(async {
+        let mut office = holding(2).await;
+        let full = "restricted: too many events wait for an administrator";
+        let wait = "restricted: wait for a moderator";
+        for (number, told) in [(1, wait), (2, wait), (3, full), (1, wait)] {
+            assert_eq!(office.publish(&note(number)).await, told, "{number}");
+        }
+        office.call("banpubkey", json!([key(1).public_key().to_string()])).await;
+        office.call("allowevent", json!([note(1).id.to_string()])).await;
+        assert!(!office.0.relay.storage().event_exists(&note(1).id).await.expect("memory"));
+        office.call("unbanpubkey", json!([key(1).public_key().to_string()])).await;
+        assert_eq!(office.publish(&note(3)).await, wait, "a place is free again");
     });
 }
 

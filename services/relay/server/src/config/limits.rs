@@ -1,6 +1,7 @@
 //! How many, how large, how long, how often.
 
-use nexus_config::{Bounded, Size, Span, section};
+use super::{policy::Network, values::KindNumber};
+use nexus_config::{Bounded, Size, Span, Tables, section};
 
 section! {
     /// Connections.
@@ -84,6 +85,8 @@ section! {
         pub boundary: Bounded<0, 100_000> = Bounded::of(100),
         /// Days that the journal keeps removals.
         pub removal_days: Bounded<1, 36_500> = Bounded::of(7),
+        /// Events that rules hold back until administrators have looked at them. Further ones are refused.
+        pub held: Bounded<0, 1_000_000> = Bounded::of(1_000),
     }
 }
 
@@ -102,6 +105,8 @@ section! {
         pub negentropy: Rate = Rate { burst: Bounded::of(10), per_minute: Bounded::of(10) },
         /// Events of an author.
         pub author_events: Rate = Rate { burst: Bounded::of(100), per_minute: Bounded::of(300) },
+        /// Events of an author of single kinds, besides. Without any, kind 0 has a burst of 5 and 1 more each minute.
+        pub kinds: Tables<RateOfKind> = vec![RateOfKind::default()].into(),
         /// Gift wraps for a recipient.
         pub gift_wraps: Rate = Rate { burst: Bounded::of(60), per_minute: Bounded::of(60) },
         /// Bytes that an address sends a second. Beyond them and `bytes_burst`, reading waits; 0 for any number.
@@ -120,6 +125,20 @@ section! {
         pub remembered: Bounded<1_024, 100_000_000> = Bounded::of(65_536),
         /// Whether clients on this machine are limited too, in connections and bytes.
         pub loopback: bool = false,
+        /// Addresses and networks whose clients are not limited, and never banned for bad signatures.
+        pub trusted_ips: Vec<Network> = Vec::new(),
+    }
+}
+
+section! {
+    /// How often an author may publish events of one kind.
+    pub struct RateOfKind {
+        /// The kind. Gift wraps (1059) are counted for their recipients instead.
+        pub kind: KindNumber = KindNumber(0),
+        /// How many at once; 0 for any number.
+        pub burst: Bounded<0, 4_000_000_000> = Bounded::of(5),
+        /// How many more each minute.
+        pub per_minute: Bounded<0, 4_000_000_000> = Bounded::of(1),
     }
 }
 

@@ -8,7 +8,7 @@ mod settings;
 mod streams;
 mod values;
 
-pub use limits::{Connections, Limits, Rate, Rates};
+pub use limits::{Connections, Limits, Rate, RateOfKind, Rates};
 pub use plugin::Plugin;
 pub use policies::{Auth, Market, Pow, PowOfKind, Profile, Read, Retention, Scrape, Write};
 pub use policy::{Action, Condition, Network, Policy, Sender};

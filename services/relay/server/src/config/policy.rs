@@ -18,7 +18,7 @@ section! {
         pub unless: Option<Condition> = None,
         /// What becomes of events to which it applies.
         pub action: Action = Action::Reject,
-        /// What the sender of a rejected event is told, `prefix: text`.
+        /// What the sender of an event is told that is rejected or held, `prefix: text`.
         pub message: String = "blocked: not wanted here".to_owned(),
     }
 }
@@ -32,6 +32,9 @@ choice! {
         ShadowReject = "shadowReject",
         /// They are taken, whatever later rules say.
         Accept = "accept",
+        /// They are refused for now, and wait for an administrator: `listeventsneedingmoderation` has them, `allowevent`
+        /// takes them and `banevent` refuses them for good (NIP-86).
+        Hold = "hold",
     }
 }
 
@@ -102,6 +105,13 @@ choice! {
 #[serde(try_from = "String", into = "String")]
 pub struct Network(String);
 
+impl Network {
+    /// As the relay's core takes it.
+    pub(super) fn to_core(&self) -> Option<lists::Network> {
+        lists::Network::parse(&self.0)
+    }
+}
+
 impl TryFrom<String> for Network {
     type Error = &'static str;
 
@@ -137,6 +147,7 @@ impl Policy {
                 Action::Reject => Judgement::Reject(reason),
                 Action::ShadowReject => Judgement::Shadow,
                 Action::Accept => Judgement::Accept,
+                Action::Hold => Judgement::Hold(reason),
             },
         }
     }
@@ -148,7 +159,7 @@ impl Condition {
         policies::Condition {
             kinds: super::settings::ranges(&self.kinds, &self.ranges),
             authors: self.authors.iter().map(|key| key.0).collect(),
-            networks: self.networks.iter().filter_map(|network| lists::Network::parse(&network.0)).collect(),
+            networks: self.networks.iter().filter_map(Network::to_core).collect(),
             sender: self.sender.map(|sender| match sender {
                 Sender::Authenticated => policies::Sender::Authenticated,
                 Sender::Anonymous => policies::Sender::Anonymous,

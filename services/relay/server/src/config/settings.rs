@@ -1,6 +1,8 @@
 //! The settings as the relay's core takes them.
 
-use super::{KindNumber, KindRange, Limits, Policy, Profile, Rate, Rates, Relay, Retention, Scrape};
+use super::{
+    KindNumber, KindRange, Limits, Network, Policy, Profile, Rate, RateOfKind, Rates, Relay, Retention, Scrape,
+};
 use nexus_config::Bounded;
 use nexus_nostr::{Kind, nip::nip13::Commitment, nip::nip42::RelayUrl};
 use nexus_relay::{
@@ -136,11 +138,17 @@ impl Limits {
             keys: self.keys.count(),
             boundary: self.boundary.count(),
             removal_days: i64::try_from(self.removal_days.get()).unwrap_or(i64::MAX),
+            held: self.held.count(),
         }
     }
 }
 
 impl Rates {
+    /// The networks whose clients are not limited.
+    pub(crate) fn trusted(&self) -> impl Iterator<Item = nexus_relay::rules::lists::Network> {
+        self.trusted_ips.iter().filter_map(Network::to_core)
+    }
+
     fn to_core(&self) -> settings::Rates {
         settings::Rates {
             messages: self.messages.to_core(),
@@ -148,12 +156,21 @@ impl Rates {
             queries: self.queries.to_core(),
             negentropy: self.negentropy.to_core(),
             author_events: self.author_events.to_core(),
+            kinds: self.kinds.iter().map(RateOfKind::to_core).collect(),
             gift_wraps: self.gift_wraps.to_core(),
             bad_signatures: narrow(self.bad_signatures),
             ban: seconds(self.ban.get()),
+            trusted: self.trusted().collect(),
             authenticated_factor: narrow(self.authenticated_factor),
             remembered: self.remembered.count(),
         }
+    }
+}
+
+impl RateOfKind {
+    fn to_core(&self) -> (Kind, settings::Rate) {
+        let rate = settings::Rate { burst: narrow(self.burst), per_minute: narrow(self.per_minute) };
+        (Kind::new(self.kind.0), rate)
     }
 }
 

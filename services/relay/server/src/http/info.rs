@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use nexus_relay::{
     ports::{RecordKind, StorageAdapter, StorageError},
-    settings::{Requirement, Settings, Switch},
+    settings::{Requirement, Retention, Settings, Switch},
 };
 use serde_json::{Map, Value, json};
 
@@ -107,10 +107,14 @@ fn retention(settings: &Settings) -> Value {
         true => json!(range.start()),
         false => json!([range.start(), range.end()]),
     };
-    let rules = settings.retention.iter();
-    rules
-        .map(|rule| json!({ "kinds": rule.kinds.iter().map(range).collect::<Vec<_>>(), "time": rule.max_age }))
-        .collect()
+    let told = |rule: &Retention| {
+        let kinds: Vec<_> = rule.kinds.iter().map(range).collect();
+        match rule.max_count {
+            Some(count) => json!({ "kinds": kinds, "time": rule.max_age, "count": count }),
+            None => json!({ "kinds": kinds, "time": rule.max_age }),
+        }
+    };
+    settings.retention.iter().map(told).collect()
 }
 
 /// True if not everybody may write everything: a list of allowed keys or kinds has entries, rules or work stand

@@ -3,7 +3,7 @@
 use crate::house::{House, NOW, URL, config, event, key};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use nexus_nostr::{Event, Kind, Seconds, Tags};
-use nexus_relay_server::config::{Info, Limits, Pubkey, Read, Relay};
+use nexus_relay_server::config::{Action, Info, Limits, Policy, Pubkey, Read, Relay, Retention};
 use reqwest::{Client, Response, header::HeaderMap};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -26,7 +26,9 @@ async fn the_description_says_what_works_and_what_is_enforced() {
     let limits = Limits { limit: nexus_config::Bounded::of(77), ..Limits::default() };
     let read = Read { search: false, eose_hint: false, ..Read::default() };
     let info = Info { description: Some("a test".to_owned()), ..Info::default() };
-    let house = House::with(Relay { limits, read, info, url: None, ..config() }).await;
+    let few = Retention { max_count: Some(nexus_config::Bounded::of(9)), ..Retention::default() };
+    let retention = vec![few].into();
+    let house = House::with(Relay { limits, read, info, retention, url: None, ..config() }).await;
     let answer = get(&house, "/", "application/nostr+json").await;
     assert_eq!(answer.status(), 200);
     assert_eq!(header(answer.headers(), "content-type"), "application/nostr+json");
@@ -36,7 +38,8 @@ async fn the_description_says_what_works_and_what_is_enforced() {
     assert_eq!(document["description"], "a test");
     assert_eq!(document["limitation"]["max_limit"], 77);
     assert_eq!(document["limitation"]["auth_required"], false);
-    assert_eq!(document["retention"][1], json!({ "kinds": [[6000, 6999]], "time": 604_800 }));
+    assert_eq!(document["retention"][0], json!({ "kinds": [], "time": null, "count": 9 }));
+    assert_eq!(document["retention"][2], json!({ "kinds": [[6000, 6999]], "time": 604_800 }));
     let nips: Vec<u64> = document["supported_nips"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
     assert!([1, 9, 11, 40, 45, 62, 70, 77, 90].iter().all(|nip| nips.contains(nip)), "{nips:?}");
     assert!([42, 50, 67, 86, 98].iter().all(|nip| !nips.contains(nip)), "what is off is not listed: {nips:?}");
@@ -175,4 +178,21 @@ async fn what_administrators_change_holds_at_once_and_after_a_restart() {
     let (_, listed) = change(r#"{"method":"listbannedpubkeys","params":[]}"#).await;
     assert_eq!(listed["result"], json!([{ "pubkey": key.to_string(), "reason": "noise" }]));
     assert!(nexus_relay::ports::StorageAdapter::get_event(house.relay.storage(), &banned.id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_a_rule_holds_back_is_stored_once_an_administrator_allows_it() {
+    let hold = Policy { action: Action::Hold, message: "restricted: wait".to_owned(), ..Policy::default() };
+    let house = House::with(Relay { policy: vec![hold].into(), ..managed() }).await;
+    let (mut client, _) = crate::client::Client::greeted(&house).await;
+    let note = event(3, 1, &[], "look at me");
+    let told = client.told(&note).await;
+    assert!(told.contains(r#"false,"restricted: wait""#), "{told}");
+    let change = async |body: &str| call(&house, Some(vouch(7, body, 0)), body).await.1["result"].clone();
+    let waiting = change(r#"{"method":"listeventsneedingmoderation","params":[]}"#).await;
+    let reason = format!("held: wait: kind 1 by {}: look at me", note.pubkey);
+    assert_eq!(waiting, json!([{ "id": note.id.to_string(), "reason": reason }]));
+    assert_eq!(change(&format!(r#"{{"method":"allowevent","params":["{}"]}}"#, note.id)).await, json!(true));
+    client.send(r#"["REQ","s",{}]"#).await;
+    assert!(client.read().await.expect("an event").contains("look at me"));
 }

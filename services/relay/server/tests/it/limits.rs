@@ -7,7 +7,7 @@ use crate::{
 use nexus_config::{Bounded, Size};
 use nexus_http::TrustedProxies;
 use nexus_nostr::Event;
-use nexus_relay_server::config::{Connections, Limits, Rate, Rates, Relay};
+use nexus_relay_server::config::{Connections, KindNumber, Limits, Network, Rate, RateOfKind, Rates, Relay};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Error, client::IntoClientRequest, http::Request},
@@ -92,6 +92,34 @@ async fn events_and_messages_of_a_stranger_are_counted_and_recover() {
     assert_eq!(stranger.read().await.unwrap(), r#"["NOTICE","rate-limited: slow down"]"#);
     let (mut own, _) = Client::greeted(&house).await;
     assert_eq!(told(&mut own, 4).await, r#"true,""]"#, "another address has its own buckets");
+}
+
+#[tokio::test]
+async fn a_kind_has_its_own_rate_and_trusted_networks_have_none() {
+    let of_notes = RateOfKind { kind: KindNumber(1), burst: Bounded::of(2), per_minute: Bounded::of(60) };
+    let trusted_ips = vec![Network::try_from("198.51.100.0/24".to_owned()).expect("a network")];
+    let rates = Rates { kinds: vec![of_notes].into(), connections: rate(2, 60), trusted_ips, ..Rates::default() };
+    let house = for_strangers(Relay { rates, ..config() }).await;
+    let answers = async |ip: &str, by: u8, kind: u16| {
+        let mut client = Client::connect_to(from(&house, ip)).await;
+        client.read().await.expect("a challenge");
+        let mut taken = Vec::new();
+        for number in 0..3 {
+            taken.push(client.told(&event(by, kind, &[], &format!("{ip} {number}"))).await.contains("true"));
+        }
+        taken
+    };
+    assert_eq!(answers("203.0.113.1", 1, 1).await, [true, true, false]);
+    assert_eq!(answers("203.0.113.1", 1, 2).await, [true, true, true], "another kind");
+    assert_eq!(answers("203.0.113.2", 1, 1).await, [false, false, false], "the author is the same");
+    assert_eq!(answers("203.0.113.2", 2, 1).await, [true, true, false]);
+    assert_eq!(refusal(from(&house, "203.0.113.2")).await, Some(429));
+    for _ in 0..3 {
+        assert_eq!(answers("198.51.100.7", 1, 1).await.len(), 3, "an address that is trusted connects as it likes");
+    }
+    assert_eq!(answers("198.51.100.8", 1, 1).await, [true, true, true]);
+    house.clock.advance(1_000);
+    assert_eq!(answers("203.0.113.3", 1, 1).await, [true, false, false]);
 }
 
 #[tokio::test]

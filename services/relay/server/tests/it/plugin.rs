@@ -64,7 +64,7 @@ async fn judge(plugin: &Plugin, contents: &[&str]) -> Vec<String> {
     let text = |judgement: Judgement| match judgement {
         Judgement::Accept => "accept".to_owned(),
         Judgement::Shadow => "shadow".to_owned(),
-        Judgement::Reject(reason) => reason.to_string(),
+        Judgement::Reject(reason) | Judgement::Hold(reason) => reason.to_string(),
     };
     judgements.into_iter().map(text).collect()
 }
