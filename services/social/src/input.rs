@@ -38,6 +38,8 @@ pub enum Input {
     HostDoubtful(PubkyId),
     /// The operator wants dead letters tried again: all of them, or the one for a URI.
     Revive(Option<Arc<str>>),
+    /// The operator wants the entry of the retry queue for a URI tried now.
+    Hurry(Arc<str>),
     /// The trust job has new scores.
     Trust(Arc<[(PubkyId, f64)]>),
 }

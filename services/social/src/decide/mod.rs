@@ -59,6 +59,7 @@ pub fn decide(state: &dyn State, policy: &Policy, input: &Input, now: Timestamp)
             let revive = RetryChange::Revive { uri: uri.clone(), due: now };
             Ok((Effects { retries: vec![revive], ..Effects::default() }, done()))
         }
+        Input::Hurry(uri) => cx.hurry(uri),
         Input::Trust(scores) => Ok((host::trust(scores), done())),
     }
 }

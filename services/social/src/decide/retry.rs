@@ -53,6 +53,13 @@ impl Context<'_> {
         Ok((Effects { retries, ..Effects::default() }, verdict))
     }
 
+    /// Makes the entry of a URI due, if there is one.
+    pub(super) fn hurry(self, uri: &str) -> Result<(Effects, Verdict)> {
+        let Some(entry) = self.state.retry(uri)? else { return Ok((Effects::default(), Verdict::Unchanged)) };
+        let retries = vec![RetryChange::Put(RetryRow { due: self.now, ..entry })];
+        Ok((Effects { retries, ..Effects::default() }, done()))
+    }
+
     /// Lets what waited for the arrived records come back at once.
     pub(super) fn release(self, changed: Changed) -> Result<(Effects, Verdict)> {
         let Changed { mut effects, ingest, arrived, orphans } = changed;
@@ -69,7 +76,8 @@ impl Context<'_> {
 
     /// Makes or renews an entry; true if it is given up instead.
     fn postpone(self, case: Case<'_>, reason: RetryReason, error: String) -> Result<(Effects, bool)> {
-        let old = self.state.retry(&case.uri)?.filter(|old| old.operation == case.operation);
+        let is_same = |old: &RetryRow| old.operation == case.operation && old.homeserver == *case.homeserver;
+        let old = self.state.retry(&case.uri)?.filter(is_same);
         let schedule = Schedule::of(&self.policy.retry, &reason);
         let attempts = match &old {
             Some(old) if self.now < old.due && old.reason == reason => return Ok((Effects::default(), false)),

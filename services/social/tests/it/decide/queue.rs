@@ -1,7 +1,7 @@
 //! The retry queue: when failures are tried again, and when they are given up.
 
-use crate::scene::{HOME, Scene, freed, is_done, post_key, profile, text, user};
-use nexus_pubky::Path;
+use crate::scene::{HOME, Scene, freed, is_done, post_key, profile, put_from, reply, text, user};
+use nexus_pubky::{Path, Record};
 use nexus_social::{
     effects::{Operation, RetryReason, RetryRow},
     input::{Input, Verdict},
@@ -49,16 +49,31 @@ fn delays_double_up_to_the_longest_and_then_the_event_is_buried() {
 fn what_comes_again_before_it_is_due_uses_no_try_up() {
     let mut scene = Scene::new(Policy::default());
     let parent = post_key(0, 1);
-    scene.post(post_key(1, 1), crate::scene::reply(parent));
+    scene.post(post_key(1, 1), reply(parent));
     let first = entry(&scene);
     assert_eq!(first.reason, RetryReason::Dependency(parent.uri().into()));
     assert_eq!(first.due.millis() - scene.now.millis(), 60_000);
-    scene.post(post_key(1, 1), crate::scene::reply(parent));
+    scene.post(post_key(1, 1), reply(parent));
     assert_eq!(entry(&scene), first);
     scene.now = first.due;
-    scene.post(post_key(1, 1), crate::scene::reply(parent));
+    scene.post(post_key(1, 1), reply(parent));
     assert_eq!(entry(&scene).attempts, 1);
     assert_eq!(entry(&scene).due.millis() - scene.now.millis(), 120_000);
+}
+
+#[test]
+fn what_waits_is_asked_for_where_it_was_told_last() {
+    const AWAY: &str = "https://away.example";
+    let (mut scene, parent, child) = (Scene::new(Policy::default()), post_key(0, 1), post_key(1, 1));
+    let waiting = |at: &str| put_from(at, 1, Path::Post(child.id), Record::Post(reply(parent)));
+    scene.hosted(1, HOME);
+    scene.send(waiting(HOME));
+    assert_eq!(&*entry(&scene).homeserver, HOME);
+    scene.hosted(1, AWAY);
+    scene.send(waiting(AWAY));
+    assert_eq!((&*entry(&scene).homeserver, entry(&scene).attempts), (AWAY, 0));
+    scene.send(waiting(AWAY));
+    assert_eq!(entry(&scene).attempts, 0, "told twice");
 }
 
 #[test]
@@ -92,4 +107,14 @@ fn an_arrival_frees_everything_that_waits_even_what_is_not_named() {
         assert!(is_done(&scene.bookmark(n, parent, 1)));
     }
     assert_eq!(scene.store.retries(ALL).unwrap(), []);
+}
+
+#[test]
+fn the_operator_hurries_an_entry_which_uses_no_try_up() {
+    let mut scene = Scene::new(Policy::default());
+    assert_eq!(scene.send(Input::Hurry("a".into())), Verdict::Unchanged);
+    scene.send(failed("a"));
+    let before = entry(&scene);
+    assert!(is_done(&scene.send(Input::Hurry("a".into()))));
+    assert_eq!(entry(&scene), RetryRow { due: scene.now, ..before });
 }
