@@ -135,6 +135,11 @@ impl Store for SocialStore {
         })
     }
 
+    fn log_length(&self) -> Result<u64> {
+        let length = self.session(|session| session.one("SELECT max(n) FROM log", [], |c| c.int_or_null(0)))?;
+        Ok(length.flatten().map_or(0, i64::cast_unsigned))
+    }
+
     fn cursor(&self, log: &SourceLog) -> Result<Option<u64>> {
         self.session(|session| session.cursor_of(log))
     }
@@ -211,6 +216,7 @@ mod tests {
     use nexus_model::Timestamp;
     use nexus_social::writer::Writer;
     use nexus_social_suite::{self as suite, Op, World};
+    use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
     use std::sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -221,6 +227,28 @@ mod tests {
         let left = Arc::new(AtomicU32::new(count));
         let veto = move || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
         store.database.with_writer(|connection| connection.commit_hook(Some(veto))).expect("a hook");
+    }
+
+    /// Lets every clearing of the WAL fail, as it does on a full disk.
+    fn fail_checkpoints(store: &SocialStore) {
+        let judge = |context: AuthContext<'_>| match context.action {
+            AuthAction::Pragma { pragma_name: "wal_checkpoint", .. } => Authorization::Deny,
+            _ => Authorization::Allow,
+        };
+        store.database.with_writer(|connection| connection.authorizer(Some(judge))).expect("a hook");
+    }
+
+    #[test]
+    fn what_is_durable_is_told_though_the_wal_cannot_be_cleared() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SocialStore::open(&folder.path().join("a")).expect("the store works");
+        fail_checkpoints(&store);
+        let (writer, mut world) = (Writer::new(Arc::new(World::policy())), World::new());
+        let group = [[0, 0, 0, 0, 1], [3, 0, 1, 0, 133], [3, 0, 1, 0, 139]].map(|op| world.happen(Op(op)));
+        let mut told = 0;
+        let run = writer.run(&store, &group, Timestamp::from_millis(1), |committed| told += committed.effects.len());
+        assert_eq!((run.expect("it is durable").len(), told), (3, 3));
+        assert!(store.scrub().is_err(), "it stays due, and the next one who asks is told");
     }
 
     #[test]

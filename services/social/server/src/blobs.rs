@@ -120,8 +120,9 @@ impl Blobs {
             fs::remove_file(leftover?.path())?;
         }
         let blobs = Self { root, quota, used: Mutex::default(), next: AtomicU64::new(0) };
-        blobs.each(|kept| blobs.count(kept.key.owner, |used| used + kept.size))?;
-        Ok(blobs)
+        let mut used = HashMap::new();
+        blobs.each(|kept| *used.entry(kept.key.owner).or_default() += kept.size)?;
+        Ok(Self { used: Mutex::new(used), ..blobs })
     }
 
     /// Where the bytes of a file lie, if its `src` names a blob. They may be missing: the owner's quota was full,
@@ -154,34 +155,30 @@ impl Blobs {
     /// If the disk fails.
     pub async fn keep(&self, key: &FileKey, blob: &HashId, arrived: Arriving) -> io::Result<Option<PathBuf>> {
         let place = self.place(key, blob);
-        let before = fs::metadata(&place).map_or(0, |metadata| metadata.len());
-        if !self.reserve(key.owner, arrived.size, before) {
+        arrived.file.sync_all().await?;
+        if !self.settle(key.owner, &place, &arrived)? {
             return Ok(None);
         }
         let (root, to) = (self.root.clone(), place.clone());
-        let settled = arrived.file.sync_all().await;
-        let (aside, size) = (arrived.aside, arrived.size);
-        let settle = move || settle(&aside.0, &to, &root);
-        let settled = match settled {
-            Ok(()) => tokio::task::spawn_blocking(settle).await.unwrap_or_else(|panic| Err(io::Error::other(panic))),
-            failed => failed,
-        };
-        if settled.is_err() {
-            self.count(key.owner, |used| (used + before).saturating_sub(size));
-        }
-        settled.map(|()| Some(place))
+        let made_durable = tokio::task::spawn_blocking(move || make_durable(&to, &root)).await;
+        made_durable.unwrap_or_else(|panic| Err(io::Error::other(panic)))?;
+        Ok(Some(place))
     }
 
-    /// Takes `size` bytes in place of `before` out of the owner's quota, if it has that many.
-    fn reserve(&self, owner: PubkyId, size: u64, before: u64) -> bool {
+    /// Renames what has arrived into place and counts it, if its owner has room for it in place of what lies there.
+    fn settle(&self, owner: PubkyId, place: &Path, arrived: &Arriving) -> io::Result<bool> {
+        // Held from the look to the count: what else is put there or removed meanwhile would be counted wrong.
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = used.entry(owner).or_default();
-        let after = (*bytes + size).saturating_sub(before);
-        let has_room = after <= self.quota;
-        if has_room {
-            *bytes = after;
+        let before = if_there(fs::metadata(place))?.map_or(0, |metadata| metadata.len());
+        let bytes = used.get(&owner).copied().unwrap_or_default();
+        let after = (bytes + arrived.size).saturating_sub(before);
+        if after > self.quota {
+            return Ok(false);
         }
-        has_room
+        fs::create_dir_all(place.parent().unwrap_or(&self.root))?;
+        fs::rename(&arrived.aside.0, place)?;
+        used.insert(owner, after);
+        Ok(true)
     }
 
     /// Removes the bytes and variants of a file that is deleted or was replaced.
@@ -218,21 +215,13 @@ impl Blobs {
         used.get(owner).copied().unwrap_or_default()
     }
 
-    fn count(&self, owner: PubkyId, change: impl FnOnce(u64) -> u64) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = used.entry(owner).or_default();
-        *bytes = change(*bytes);
-        if *bytes == 0 {
-            used.remove(&owner);
-        }
-    }
-
     fn place(&self, key: &FileKey, blob: &HashId) -> PathBuf {
         directory(&self.root, key).join(blob.as_str())
     }
 
     fn remove_blob(&self, key: &FileKey, blob: &str) -> io::Result<()> {
         let directory = directory(&self.root, key);
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entries) = if_there(fs::read_dir(&directory))? else { return Ok(()) };
         for entry in entries {
             let entry = entry?;
@@ -244,13 +233,18 @@ impl Blobs {
             }
             let size = entry.metadata()?.len();
             if_there(fs::remove_file(entry.path()))?;
-            if variant.is_empty() {
-                self.count(key.owner, |used| used.saturating_sub(size));
+            if variant.is_empty()
+                && let Some(bytes) = used.get_mut(&key.owner)
+            {
+                *bytes = bytes.saturating_sub(size);
             }
         }
         // Fails while other blobs are in there, which is right.
         let _ = fs::remove_dir(&directory);
         let _ = directory.parent().map(fs::remove_dir);
+        if used.get(&key.owner) == Some(&0) {
+            used.remove(&key.owner);
+        }
         Ok(())
     }
 
@@ -273,13 +267,12 @@ impl Blobs {
     }
 }
 
-/// Renames into place and makes the names durable, up to the root.
-fn settle(aside: &Path, place: &Path, root: &Path) -> io::Result<()> {
-    let directory = place.parent().unwrap_or(root);
-    fs::create_dir_all(directory)?;
-    fs::rename(aside, place)?;
-    for level in directory.ancestors().take_while(|level| level.starts_with(root)) {
-        fs::File::open(level)?.sync_all()?;
+/// Makes the names of what lies at `place` durable, up to the root. What was removed meanwhile has none.
+fn make_durable(place: &Path, root: &Path) -> io::Result<()> {
+    for level in place.ancestors().skip(1).take_while(|level| level.starts_with(root)) {
+        if let Some(directory) = if_there(fs::File::open(level))? {
+            directory.sync_all()?;
+        }
     }
     Ok(())
 }
@@ -394,6 +387,19 @@ mod tests {
         let (arrived, id) = arrive(&blobs, b"abc").await;
         assert!(blobs.keep(&row(&id).key, &id, arrived).await.unwrap().is_none());
         assert_eq!((blobs.used(&OWNER.parse().unwrap()), files_below(root.path())), (10, 1));
+    }
+
+    #[tokio::test]
+    async fn what_arrives_twice_at_once_is_counted_once() {
+        let root = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(root.path(), 15).unwrap();
+        let ((one, id), (other, _)) = (arrive(&blobs, b"0123456789").await, arrive(&blobs, b"0123456789").await);
+        let key = row(&id).key;
+        let (one, other) = tokio::join!(blobs.keep(&key, &id, one), blobs.keep(&key, &id, other));
+        assert!(one.unwrap().is_some() && other.unwrap().is_some(), "there is room for one, and it is one");
+        assert_eq!((blobs.used(&key.owner), files_below(root.path())), (10, 1));
+        blobs.remove(&row(&id)).unwrap();
+        assert_eq!((blobs.used(&key.owner), files_below(root.path())), (0, 0));
     }
 
     #[tokio::test]

@@ -32,7 +32,15 @@ use nexus_social::{
     store::{self, Store},
     writer::{Committed, Writer},
 };
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// What the service stands on.
 pub struct Parts {
@@ -106,20 +114,24 @@ impl Service {
     /// If anything it stands on can't be opened or read.
     pub async fn build(parts: Parts, progress: impl FnMut(u64) + Send + 'static) -> Result<Self, BuildError> {
         let blobs = Arc::new(Blobs::open(&parts.files, parts.config.blob_quota.get())?);
-        let (index, head) = load(&parts.store, progress).await?;
+        let (index, head, logged) = load(&parts.store, progress).await?;
         let (index, head) = (Arc::new(Published::new(index)), Arc::new(Head::new(head)));
-        let followups = Followups::pair();
-        let (writer, thread) = parts.start_writer(&blobs, &followups.0, publisher(&index, &head))?;
+        let logged = Arc::new(AtomicU64::new(logged));
+        let (followups, told) = Followups::pair();
+        let (writer, thread) = parts.start_writer(&blobs, &followups, publisher(&index, &head, &logged))?;
         let directory = Arc::new(PkarrDirectory::new(&parts.config.watcher));
         let keyed = parts.keyed(&directory).map_err(BuildError::Key)?;
-        let sources = parts.sources(&blobs, &writer, directory, followups);
+        let sources = parts.sources(&blobs, &writer, directory, (followups.clone(), told));
         let sources = blocking(move || Sources::build(sources)).await?;
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal::new(Arc::clone(&parts.store), head));
         let limits = parts.config.live.limits();
         let tail = Tail::open(Arc::clone(&journal), Arc::new(live::Social), limits).await?;
         let deadline = parts.trust.deadline;
         let (desk, requests) = Desk::open(parts.schedule.cron.clone(), deadline, parts.clock.clone());
-        let router = parts.router(&index, &blobs, &tail, (sources.ingestor(), desk.clone()))?;
+        let (ingestor, jobs, asked) = (sources.ingestor(), desk.clone(), writer.clone());
+        let reach =
+            Reach { index: &index, blobs: &blobs, tail: &tail, ingestor, jobs, logged, writer: asked, followups };
+        let router = parts.router(reach)?;
         let worker = parts.worker(desk, requests, &index, writer);
         let (store, keep) = (Arc::clone(&parts.store), parts.config.keep_changes.get());
         let expiry = Expiry { store, clock: parts.clock, keep };
@@ -163,13 +175,17 @@ impl Service {
     }
 }
 
-/// Builds the index on a thread that may block.
+/// Builds the index on a thread that may block. Gives how far the journal and the event log are in it.
 async fn load(
     store: &Arc<dyn Store>,
     mut progress: impl FnMut(u64) + Send + 'static,
-) -> store::Result<(Index, nexus_model::Seq)> {
+) -> store::Result<(Index, nexus_model::Seq, u64)> {
     let store = Arc::clone(store);
-    blocking(move || Index::load(&*store, &mut progress)).await
+    let load = move || {
+        let (index, head) = Index::load(&*store, &mut progress)?;
+        Ok((index, head, store.log_length()?))
+    };
+    blocking(load).await
 }
 
 /// Runs what blocks where it may. A panic there is a panic here.
@@ -177,14 +193,28 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
-/// What is committed is applied to the index; only then does the head move, so that whoever hears of a change
-/// finds it.
-fn publisher(index: &Arc<Published>, head: &Arc<Head>) -> Box<dyn FnMut(Committed) + Send> {
-    let (index, head) = (Arc::clone(index), Arc::clone(head));
+/// What is committed is applied to the index; only then are its lines of the event log shown and does the head
+/// move, so that whoever hears of a change finds it.
+fn publisher(index: &Arc<Published>, head: &Arc<Head>, logged: &Arc<AtomicU64>) -> Box<dyn FnMut(Committed) + Send> {
+    let (index, head, logged) = (Arc::clone(index), Arc::clone(head), Arc::clone(logged));
     Box::new(move |committed| {
         index.publish(&committed.effects);
+        let lines: usize = committed.effects.iter().map(|effects| effects.log.len()).sum();
+        logged.fetch_add(lines as u64, Ordering::Release);
         head.advance(committed.seq);
     })
+}
+
+/// What the routes reach.
+struct Reach<'a> {
+    index: &'a Arc<Published>,
+    blobs: &'a Arc<Blobs>,
+    tail: &'a Tail,
+    ingestor: Ingestor,
+    jobs: Desk,
+    logged: Arc<AtomicU64>,
+    writer: WriterHandle,
+    followups: Followups,
 }
 
 impl Parts {
@@ -233,13 +263,8 @@ impl Parts {
         Worker { desk, requests, job, index, writer, clock: self.clock.clone() }
     }
 
-    fn router(
-        &self,
-        index: &Arc<Published>,
-        blobs: &Arc<Blobs>,
-        tail: &Tail,
-        (ingestor, jobs): (Ingestor, Desk),
-    ) -> Result<Router, BuildError> {
+    fn router(&self, reach: Reach<'_>) -> Result<Router, BuildError> {
+        let Reach { index, blobs, tail, ingestor, jobs, logged, writer, followups } = reach;
         let moderated = self.config.moderated_tags.iter().map(|label| Label::from_valid(&label.to_lowercase()));
         let shared = Shared {
             index: Arc::clone(index) as _,
@@ -247,6 +272,9 @@ impl Parts {
             text: Arc::clone(&self.text),
             ingest: Arc::new(ingestor),
             jobs,
+            writer,
+            followups,
+            logged,
             clock: self.clock.clone(),
             moderated: moderated.collect(),
             hot_tags_around: self.config.api.hot_tags_around.count(),

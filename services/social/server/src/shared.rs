@@ -3,7 +3,8 @@
 
 use crate::{
     jobs::Desk,
-    source::{Ingested, Ingestor},
+    source::{Followups, Ingested, Ingestor},
+    writer::WriterHandle,
 };
 use nexus_pubky::PubkyId;
 use nexus_runtime::Clock;
@@ -15,7 +16,12 @@ use nexus_social::{
     search::{self, ContentHit, ContentQuery, FullText},
     store::{self, Store},
 };
-use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    path::PathBuf,
+    pin::Pin,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 /// The index, as it is at the moment of a question.
 pub trait Index: Send + Sync {
@@ -101,6 +107,12 @@ pub struct Shared {
     pub ingest: Arc<dyn Ingest>,
     /// Jobs on demand.
     pub jobs: Desk,
+    /// The one writer, for what the operator wants done.
+    pub writer: WriterHandle,
+    /// Has the retry queue looked at, once something in it became due.
+    pub followups: Followups,
+    /// Lines of the event log that the index has; those beyond are not shown yet.
+    pub logged: Arc<AtomicU64>,
     /// The time.
     pub clock: Clock,
     /// Labels by which a moderator removes things: no interests of a newcomer.

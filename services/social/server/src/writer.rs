@@ -6,7 +6,8 @@ use nexus_runtime::{
     groups::{self, GroupThread, Grouping, Patience, Queue},
 };
 use nexus_social::{
-    input::{Input, Verdict},
+    effects::Operation,
+    input::{Event, EventAction, Input, Verdict},
     row::FileRow,
     store::{Error, Store},
     writer::{Committed, Writer},
@@ -48,16 +49,25 @@ pub fn start(mut parts: WriterParts, grouping: Grouping) -> io::Result<(WriterHa
 }
 
 impl WriterParts {
-    /// One group, handed in again while the store fails for a moment.
+    /// One group, and after it what has to be fetched again because of it.
     fn group(&mut self, inputs: &[Input]) -> Result<Vec<Verdict>, Error> {
-        let Self { writer, store, clock, publish, .. } = self;
-        let verdicts = PATIENCE.insist(
-            |error| matches!(error, Error::Backend(_)),
-            || writer.run(&**store, inputs, clock.now(), &mut *publish),
-        )?;
+        let verdicts = self.commit(inputs)?;
         measure::written(verdicts.len());
         verdicts.iter().for_each(|verdict| self.conclude(verdict));
+        let lost = lost(inputs, &verdicts);
+        if !lost.is_empty() {
+            self.commit(&lost)?;
+        }
         Ok(verdicts)
+    }
+
+    /// Commits a group, handed in again while the store fails for a moment.
+    fn commit(&mut self, inputs: &[Input]) -> Result<Vec<Verdict>, Error> {
+        let Self { writer, store, clock, publish, .. } = self;
+        PATIENCE.insist(
+            |error| matches!(error, Error::Backend(_)),
+            || writer.run(&**store, inputs, clock.now(), &mut *publish),
+        )
     }
 
     fn conclude(&self, verdict: &Verdict) {
@@ -78,4 +88,22 @@ impl WriterParts {
             tracing::error!(%error, file = %file.key.id, "a deleted file's bytes could not be removed");
         }
     }
+}
+
+/// Files whose bytes were fetched ahead and went with a deletion before them in the log: to be fetched again.
+fn lost(inputs: &[Input], verdicts: &[Verdict]) -> Vec<Input> {
+    let stands = |verdict: &Verdict| matches!(verdict, Verdict::Done { .. } | Verdict::Unchanged);
+    let events = inputs.iter().zip(verdicts).filter(|(_, verdict)| stands(verdict));
+    events.filter_map(|(input, _)| if let Input::Event(event) = input { lost_bytes(event) } else { None }).collect()
+}
+
+/// The input that has a file fetched again whose bytes are gone.
+fn lost_bytes(event: &Event) -> Option<Input> {
+    let EventAction::Put { blob: Some(blob), .. } = &event.action else { return None };
+    (!blob.exists()).then(|| Input::Failed {
+        uri: event.address.to_string().into(),
+        operation: Operation::Put,
+        homeserver: Arc::clone(&event.homeserver),
+        error: "its bytes went with a deletion before it".to_owned(),
+    })
 }

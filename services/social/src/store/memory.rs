@@ -118,6 +118,10 @@ impl Store for Memory {
         Ok(page(self.snapshot().log.iter().cloned(), Page { skip, limit }))
     }
 
+    fn log_length(&self) -> Result<u64> {
+        Ok(self.snapshot().log.len() as u64)
+    }
+
     fn cursor(&self, log: &SourceLog) -> Result<Option<u64>> {
         State::cursor(&*self.snapshot(), log)
     }

@@ -77,6 +77,12 @@ pub trait Store: Send + Sync {
     /// If the backend fails.
     fn log(&self, cursor: u64, limit: usize) -> Result<Vec<String>>;
 
+    /// How many lines the event log has: the offset after the last one.
+    ///
+    /// # Errors
+    /// If the backend fails.
+    fn log_length(&self) -> Result<u64>;
+
     /// How far a source has been read, if ever.
     ///
     /// # Errors

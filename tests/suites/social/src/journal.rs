@@ -133,6 +133,7 @@ pub(super) fn notifications_are_a_set_with_times(store: &dyn Store) {
 }
 
 pub(super) fn the_event_log_keeps_its_offsets(store: &dyn Store) {
+    assert_eq!(store.log_length().unwrap(), 0);
     let lines: Vec<_> = (0..5).map(|n| format!("PUT {}", post_key(0, n).uri())).collect();
     commit(store, Effects { log: lines[..2].to_vec(), ..Effects::default() });
     commit(store, Effects { log: lines[2..].to_vec(), ..Effects::default() });
@@ -143,4 +144,5 @@ pub(super) fn the_event_log_keeps_its_offsets(store: &dyn Store) {
     put(store, vec![]);
     store.expire_changes(at(i64::MAX)).unwrap();
     assert_eq!(store.log(4, 9).unwrap(), lines[4..]);
+    assert_eq!(store.log_length().unwrap(), 5);
 }

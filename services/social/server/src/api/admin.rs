@@ -11,8 +11,8 @@ use crate::shared::Shared;
 use axum::{Json, extract::State, http::StatusCode};
 use nexus_model::Timestamp;
 use nexus_social::{
-    effects::{Effects, RetryChange, RetryReason, RetryRow, SourceCursor, SourceLog},
-    store::{self, Store},
+    effects::{RetryReason, RetryRow, SourceCursor, SourceLog},
+    input::{Input, Verdict},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -117,8 +117,8 @@ struct Which {
     responses((status = 204, description = "They are in the queue"), Invalid, Guarded, Failures)
 )]
 async fn revive(State(social): State<Arc<Shared>>, Body(which): Body<Which>) -> Result<StatusCode, ApiError> {
-    let change = RetryChange::Revive { uri: which.uri, due: social.clock.now() };
-    social.stored(move |store| commit(store, change)).await??;
+    social.writer.ask(Input::Revive(which.uri)).await?;
+    social.followups.wake();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -139,24 +139,12 @@ struct One {
     responses((status = 204, description = "It is due"), Invalid, Missing, Guarded, Failures)
 )]
 async fn retry(State(social): State<Arc<Shared>>, Body(one): Body<One>) -> Result<StatusCode, ApiError> {
-    let (now, uri) = (social.clock.now(), one.uri.clone());
-    let known = social.stored(move |store| hurry(store, &uri, now)).await??;
-    known.then_some(StatusCode::NO_CONTENT).ok_or_else(|| ApiError::Missing(format!("Retry not found: {}", one.uri)))
-}
-
-fn commit(store: &dyn Store, change: RetryChange) -> store::Result<()> {
-    let mut group = store.begin()?;
-    group.apply(&Effects { retries: vec![change], ..Effects::default() })?;
-    group.commit().map(drop)
-}
-
-/// True if there was such an entry.
-fn hurry(store: &dyn Store, uri: &str, now: Timestamp) -> store::Result<bool> {
-    let mut group = store.begin()?;
-    let Some(row) = group.state().retry(uri)? else { return Ok(false) };
-    let change = RetryChange::Put(RetryRow { due: now, ..row });
-    group.apply(&Effects { retries: vec![change], ..Effects::default() })?;
-    group.commit().map(|_| true)
+    let verdict = social.writer.ask(Input::Hurry(Arc::clone(&one.uri))).await?;
+    if verdict == Verdict::Unchanged {
+        return Err(ApiError::Missing(format!("Retry not found: {}", one.uri)));
+    }
+    social.followups.wake();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// How far a source was read.

@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use nexus_pubky::{PubkyId, ResourceId};
+use nexus_runtime::groups::Stopped;
 use nexus_social::{row::PostKey, search, store};
 use serde::Serialize;
 use tokio::task::JoinError;
@@ -147,6 +148,12 @@ impl From<store::Error> for ApiError {
 impl From<search::Error> for ApiError {
     fn from(error: search::Error) -> Self {
         Self::Internal(error.into())
+    }
+}
+
+impl From<Stopped> for ApiError {
+    fn from(error: Stopped) -> Self {
+        Self::internal(error)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The log of handled events.
+//! The log of handled events, as far as the index has them.
 
 use super::{
     Routes,
@@ -10,7 +10,7 @@ use super::{
 use crate::shared::Shared;
 use axum::extract::State;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
@@ -38,7 +38,10 @@ struct EventsQuery {
     )
 )]
 async fn events(State(social): State<Arc<Shared>>, Query(query): Query<EventsQuery>) -> Result<String, ApiError> {
-    let mut lines = social.stored(move |store| store.log(query.cursor, query.limit.0)).await??;
+    // What isn't in the index yet would be asked for and not found.
+    let shown = social.logged.load(Ordering::Acquire).saturating_sub(query.cursor);
+    let limit = query.limit.0.min(usize::try_from(shown).unwrap_or(usize::MAX));
+    let mut lines = social.stored(move |store| store.log(query.cursor, limit)).await??;
     let next = query.cursor.saturating_add(lines.len() as u64);
     lines.push(format!("cursor: {next}"));
     Ok(lines.join("\n"))

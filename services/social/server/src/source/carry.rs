@@ -122,7 +122,9 @@ impl Carrier {
     async fn bind(&self, at: &Homeserver, user: PubkyId) -> Result<(), Halt> {
         let homeserver = Arc::clone(&at.name);
         let row = HostRow { user, homeserver, resolved_at: self.clock.now(), stale: false };
+        // Learned last: whoever drops this while it waits for the writer leaves a user who is bound anew.
+        self.writer.send(Input::Hosted(row.clone())).await?;
         self.fetcher.neighbourhood.learn(&row);
-        Ok(self.writer.send(Input::Hosted(row)).await?)
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use nexus_runtime::CancellationToken;
 use nexus_social::{
     input::{Input, Verdict},
     row::HostRow,
-    store::Store,
+    store::{self, Store},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
@@ -156,7 +156,7 @@ impl Resolver {
     /// Looks users up, a round at each tick, until `stop`.
     ///
     /// # Errors
-    /// If the writer has stopped or the store fails.
+    /// If the writer has stopped or the store is damaged.
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), Halt> {
         let mut ticks = interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -168,7 +168,13 @@ impl Resolver {
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                next = self.round(after) => after = next?,
+                next = self.round(after) => match next {
+                    // The same users are asked for at the next tick.
+                    Err(Halt::Store(store::Error::Backend(error))) => {
+                        tracing::warn!(%error, "who is to be looked up can't be read");
+                    }
+                    next => after = next?,
+                },
             }
         }
     }

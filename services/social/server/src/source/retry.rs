@@ -11,7 +11,7 @@ use nexus_runtime::CancellationToken;
 use nexus_social::{
     effects::{Operation, RetryRow},
     input::Input,
-    store::Store,
+    store::{self, Store},
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{
@@ -34,7 +34,7 @@ impl Retries {
     /// Tries again what is due, until `stop`.
     ///
     /// # Errors
-    /// If the writer has stopped or the store fails.
+    /// If the writer has stopped or the store is damaged.
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), Halt> {
         let mut ticks = interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -69,7 +69,14 @@ impl Retries {
             return Ok(true);
         }
         let (now, limit) = (self.carrier.clock.now(), AT_ONCE + uris.len());
-        let due = stored(&self.store, move |store| store.due(now, limit)).await?;
+        let due = match stored(&self.store, move |store| store.due(now, limit)).await {
+            // It is asked again at the next tick.
+            Err(store::Error::Backend(error)) => {
+                tracing::warn!(%error, "what is due to be tried again can't be read");
+                Vec::new()
+            }
+            due => due?,
+        };
         for row in due.into_iter().filter(|row| !uris.contains(&row.uri)).take(AT_ONCE - uris.len()).collect::<Vec<_>>()
         {
             uris.insert(Arc::clone(&row.uri));
@@ -97,10 +104,10 @@ async fn again(carrier: &Carrier, row: RetryRow) -> Result<(), Halt> {
     let job = Job { verb, address: address.clone(), announced: None, live: false };
     let input = match carrier.fetcher.input(&at, job).await {
         Ok(input) => Ok(input.unwrap_or(Input::Dropped { uri: row.uri })),
-        // A homeserver that is down now is one more try, not the end of all retries.
-        Err(Halt::Unreachable(error)) => {
+        // A homeserver that is down now, or a disk that is full, is one more try, not the end of all retries.
+        Err(halt @ (Halt::Unreachable(_) | Halt::Disk(_))) => {
             let RetryRow { uri, operation, homeserver, .. } = row;
-            Ok(Input::Failed { uri, operation, homeserver, error: error.to_string() })
+            Ok(Input::Failed { uri, operation, homeserver, error: halt.to_string() })
         }
         Err(halt) => Err(halt),
     };

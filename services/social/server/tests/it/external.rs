@@ -1,6 +1,9 @@
 //! Users of other homeservers: discovered, streamed, moved, lost; and homeservers that are not what they seem.
 
-use crate::world::{Ground, Writes, eventually, key, post_path, post_uri, profile_path, watcher};
+use crate::{
+    failing::Failing,
+    world::{Ground, Writes, eventually, key, post_path, post_uri, profile_path, watcher},
+};
 use bytes::Bytes;
 use nexus_fake_homeserver::{FakeHomeserver, Misbehaviour, Where};
 use nexus_social::row::UserState;
@@ -8,6 +11,7 @@ use nexus_social_server::{
     config::{Key, Network, Watcher},
     source::Ingested,
 };
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 /// A configured homeserver where user 1 lives, and an external one, number 90, where 2 and 3 live.
 struct Stage {
@@ -111,6 +115,19 @@ async fn a_user_who_moves_is_followed_to_the_new_homeserver() {
     eventually("in doubt", || stage.ground.host(2).unwrap().stale).await;
     stage.ground.signposts.lives_at(2, 91);
     eventually("confirmed", || !stage.ground.host(2).unwrap().stale).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_for_a_moment_is_waited_for() {
+    let stage = Stage::set().await;
+    let store = Arc::new(Failing::over(Arc::clone(&stage.ground.store)));
+    store.reads.store(6, SeqCst);
+    let world = stage.ground.start_on(Arc::<Failing>::clone(&store), stage.watcher());
+    eventually("it is read again", || store.reads.load(SeqCst) == 0).await;
+    stage.home.follow(1, 2);
+    eventually("the follow", || stage.ground.edges() == 1 && stage.ground.retries().is_empty()).await;
+    eventually("looked up by the rounds", || stage.ground.host(2).is_some()).await;
     world.stop().await;
 }
 

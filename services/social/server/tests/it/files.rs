@@ -4,8 +4,12 @@ use crate::world::{Ground, Writes, eventually, key, post_id, watcher};
 use bytes::Bytes;
 use nexus_fake_homeserver::{FakeHomeserver, Misbehaviour, Where};
 use nexus_pubky::HashId;
-use nexus_social::{row::FileRow, store::Stored};
+use nexus_social::{
+    row::FileRow,
+    store::{Store, Stored},
+};
 use nexus_social_server::config::Watcher;
+use std::os::unix::fs::MetadataExt;
 
 fn blob_path(bytes: &[u8]) -> String {
     format!("/pub/pubky.app/blobs/{}", HashId::of_hash(blake3::hash(bytes).as_bytes()))
@@ -45,6 +49,45 @@ async fn bytes_come_with_their_file_and_go_with_it() {
     assert_eq!(std::fs::read(blobs.main(&second).unwrap()).unwrap(), b"other bytes");
     at.delete(key(1).as_str(), &file_path(1));
     eventually("gone", || files(&ground).is_empty() && !blobs.main(&second).unwrap().exists()).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn bytes_that_were_fetched_before_a_deletion_took_them_are_fetched_again() {
+    let (at, ground) = (FakeHomeserver::start().await.unwrap(), Ground::new());
+    at.profile(1, "ann");
+    upload(&at, 1, 1, b"the bytes");
+    let world = ground.start(watcher(&[&at]));
+    eventually("the file", || files(&ground).len() == 1).await;
+    let place = ground.blobs().main(&files(&ground)[0]).unwrap();
+    let inode = || std::fs::metadata(&place).map(|metadata| metadata.ino()).ok();
+    let (first, indexed_at) = (inode(), files(&ground)[0].indexed_at);
+    // The writer waits behind this, so that both events are fetched before the first is handled.
+    let other_writer = ground.store.begin().unwrap();
+    at.delete(key(1).as_str(), &file_path(1));
+    upload(&at, 1, 1, b"the bytes");
+    eventually("fetched again", || inode() != first).await;
+    drop(other_writer);
+    let is_new = || files(&ground).first().is_some_and(|file| file.indexed_at != indexed_at);
+    eventually("the file is back, and its bytes are", || is_new() && place.exists() && ground.retries().is_empty())
+        .await;
+    assert_eq!((std::fs::read(&place).unwrap().as_slice(), ground.blobs().used(&key(1))), (&b"the bytes"[..], 9));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_for_a_moment_is_one_more_try() {
+    let (at, ground) = (FakeHomeserver::start().await.unwrap(), Ground::new());
+    at.profile(1, "ann");
+    describe(&at, 1, 1, &format!("pubky://{}{}", key(1), blob_path(b"late")));
+    let world = ground.start(watcher(&[&at]));
+    let failed_with = |text: &str| ground.retries().first().is_some_and(|retry| retry.error.contains(text));
+    eventually("it waits for its bytes", || failed_with("no such blob")).await;
+    std::fs::remove_dir(ground.incoming()).unwrap();
+    at.put(key(1).as_str(), &blob_path(b"late"), Bytes::from_static(b"late"));
+    eventually("the disk fails", || failed_with("a blob can't be stored")).await;
+    std::fs::create_dir(ground.incoming()).unwrap();
+    eventually("the file", || files(&ground).len() == 1 && ground.retries().is_empty()).await;
     world.stop().await;
 }
 

@@ -5,6 +5,7 @@
 mod api;
 mod counted;
 mod external;
+mod failing;
 mod files;
 mod hostile;
 mod jobs;

@@ -1,10 +1,14 @@
 //! Configured homeservers: history, news, dependencies, restarts, and who may speak for whom.
 
 use crate::world::{Ground, Writes, eventually, key, post_path, post_uri, profile_path, watcher};
-use nexus_config::Bounded;
+use nexus_config::{Bounded, Span};
 use nexus_fake_homeserver::{FakeHomeserver, Misbehaviour, Network, Plan, Where};
-use nexus_social::{effects::RetryReason, row::UserState};
-use nexus_social_server::config::{HomeserverAt, Key};
+use nexus_social::{
+    effects::RetryReason,
+    row::UserState,
+    store::{Store, Stored},
+};
+use nexus_social_server::config::{HomeserverAt, Key, Watcher};
 
 #[tokio::test]
 async fn history_is_read_and_news_follows() {
@@ -106,6 +110,28 @@ async fn a_homeserver_that_comes_back_is_read_from_where_it_was() {
     at.behave();
     eventually("the second part", || ground.has_post(1, 1)).await;
     world.stop().await;
+}
+
+#[tokio::test]
+async fn newcomers_are_bound_though_their_log_was_left_off_while_the_writer_was_busy() {
+    // The queue is full either at a profile or at the mapping that follows it: a few times, so that both happen.
+    for _ in 0..4 {
+        let (at, ground) = (FakeHomeserver::start().await.unwrap(), Ground::new());
+        for user in 1..=250 {
+            at.profile(user, "new");
+        }
+        let other_writer = ground.store.begin().unwrap();
+        let world = ground.start(Watcher { poll_max: Span::of(10), ..watcher(&[&at]) });
+        eventually("the queue is full", || at.requests() > 220).await;
+        at.misbehave(Where::Events, Misbehaviour::Status(500));
+        let asked = at.requests();
+        eventually("the log is left off", || at.requests() > asked + 2).await;
+        drop(other_writer);
+        at.behave();
+        let bound = || ground.rows().iter().filter(|row| matches!(row, Stored::Host(_))).count();
+        eventually("everybody is bound", || ground.cursor(&at) >= 250 && bound() == 250).await;
+        world.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use nexus_social_server::{
 use std::{
     collections::HashMap,
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -167,11 +168,20 @@ impl Ground {
         Blobs::open(self.files.path(), self.quota).unwrap()
     }
 
+    /// Where bytes lie while they arrive.
+    pub(crate) fn incoming(&self) -> PathBuf {
+        self.files.path().join(".incoming")
+    }
+
     /// Starts reading.
     pub(crate) fn start(&self, watcher: Watcher) -> World {
+        self.start_on(Arc::<Memory>::clone(&self.store), watcher)
+    }
+
+    /// Starts reading, with another store before the ground's.
+    pub(crate) fn start_on(&self, store: Arc<dyn Store>, watcher: Watcher) -> World {
         let (followups, told) = Followups::pair();
         let blobs = Arc::new(self.blobs());
-        let store: Arc<dyn Store> = Arc::<Memory>::clone(&self.store);
         let parts = WriterParts {
             writer: Writer::new(Arc::new(self.policy.clone())),
             store: Arc::clone(&store),

@@ -1,19 +1,19 @@
 //! The writer's thread: order, groups, back-pressure, and its end.
 
-use crate::world::{Ground, key, watcher};
-use nexus_model::{Seq, Timestamp};
-use nexus_pubky::{HashId, PubkyId};
+use crate::{
+    failing::Failing,
+    world::{Ground, key, watcher},
+};
+use nexus_model::Timestamp;
 use nexus_runtime::{
     Clock,
     groups::{Ending, Grouping, Stopped},
 };
 use nexus_social::{
-    effects::{RetryRow, SourceCursor, SourceLog},
+    effects::{SourceCursor, SourceLog},
     input::{Input, Verdict},
-    notification::{Notification, Notified},
-    query::{Page, ScoreRange},
-    row::{HostRow, Tag},
-    store::{self, Memory, Store, Stored, StoredChange, Transaction},
+    row::HostRow,
+    store::{self, Memory, Store},
     writer::Writer,
 };
 use nexus_social_server::{
@@ -21,10 +21,7 @@ use nexus_social_server::{
     source::Followups,
     writer::{WriterHandle, WriterParts, WriterThread, start},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering::SeqCst},
-};
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 fn hosted(n: u8) -> Input {
     let (user, homeserver) = (key(n), key(90).as_str().into());
@@ -66,47 +63,10 @@ async fn a_cursor_that_goes_backwards_is_refused() {
     world.stop().await;
 }
 
-/// A store whose first transactions fail.
-struct Failing {
-    inner: Memory,
-    failures: AtomicU32,
-}
-
-macro_rules! passed_on {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
-        impl Store for Failing {
-            fn begin(&self) -> store::Result<Box<dyn Transaction + '_>> {
-                let left = self.failures.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
-                if left.is_ok() { Err(store::Error::Backend("the disk sulks".into())) } else { self.inner.begin() }
-            }
-
-            $(fn $name(&self, $($argument: $type),*) -> store::Result<$result> { self.inner.$name($($argument),*) })*
-        }
-    };
-}
-
-passed_on! {
-    load(sink: &mut dyn FnMut(Stored)) -> Seq;
-    last() -> Seq;
-    oldest() -> Seq;
-    changes(after: Seq, limit: usize) -> Vec<StoredChange>;
-    expire_changes(before: Timestamp) -> u64;
-    notifications(receiver: &PubkyId, range: ScoreRange, page: Page) -> Vec<Notification>;
-    log(cursor: u64, limit: usize) -> Vec<String>;
-    cursor(log: &SourceLog) -> Option<u64>;
-    cursors() -> Vec<SourceCursor>;
-    due(now: Timestamp, limit: usize) -> Vec<RetryRow>;
-    retries(page: Page) -> Vec<RetryRow>;
-    dead_letters(page: Page) -> Vec<RetryRow>;
-    tag(tagger: &PubkyId, id: &HashId) -> Option<Tag>;
-    hosts(before: Timestamp, limit: usize) -> Vec<HostRow>;
-    unresolved(before: Timestamp, after: Option<&PubkyId>, limit: usize) -> Vec<PubkyId>;
-    load_notifications(sink: &mut dyn FnMut(Notified)) -> ();
-}
-
 /// A writer on such a store.
 fn failing(failures: u32) -> (Arc<Failing>, WriterHandle, WriterThread, tempfile::TempDir) {
-    let store = Arc::new(Failing { inner: Memory::new(), failures: AtomicU32::new(failures) });
+    let store = Arc::new(Failing::over(Arc::new(Memory::new())));
+    store.begins.store(failures, SeqCst);
     let files = tempfile::tempdir().unwrap();
     let parts = WriterParts {
         writer: Writer::new(Arc::default()),

@@ -2,7 +2,9 @@
 
 use super::town::{town, user};
 use axum::http::Method;
+use nexus_social::{effects::Effects, store::Store as _};
 use serde_json::json;
+use std::sync::atomic::Ordering::SeqCst;
 
 #[tokio::test]
 async fn info_says_what_this_is() {
@@ -39,6 +41,18 @@ async fn events_are_lines_and_a_cursor() {
     let limit = format!("{q}: limit: Invalid input: limit must be at least 1");
     app.refuses("/v0/events?limit=0", 400, &limit).await;
     app.refuses("/v0/events?cursor=x", 400, &format!("{q}: cursor: invalid digit found in string")).await;
+}
+
+#[tokio::test]
+async fn events_are_shown_once_the_index_has_them() {
+    let app = town().with(|effects| effects.log = ["PUT a", "PUT b"].map(String::from).to_vec()).start();
+    let mut group = app.store.begin().unwrap();
+    group.apply(&Effects { log: vec!["PUT c".to_owned()], ..Effects::default() }).unwrap();
+    group.commit().unwrap();
+    assert_eq!(app.get("/v0/events").await.text, "PUT a\nPUT b\ncursor: 2");
+    assert_eq!(app.get("/v0/events?cursor=2").await.text, "cursor: 2");
+    app.logged.fetch_add(1, SeqCst);
+    assert_eq!(app.get("/v0/events?cursor=1").await.text, "PUT b\nPUT c\ncursor: 3");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use axum::{
 use nexus_http::{AdminToken, Layers, RateLimitConfig, RateLimiter};
 use nexus_model::Timestamp;
 use nexus_pubky::{HashId, PubkyId, ResourceUri, TimestampId};
-use nexus_runtime::Clock;
+use nexus_runtime::{Clock, groups::Grouping};
 use nexus_social::{
     effects::{Effects, RowChange},
     index::Published,
@@ -20,16 +20,20 @@ use nexus_social::{
     },
     search::{ContentHit, ContentQuery, Error, FullText, TextChange},
     store::{Memory, Store as _},
+    writer::Writer,
 };
 use nexus_social_server::{
     api::{self, Assembly, Swagger},
+    blobs::Blobs,
     jobs::{Desk, Requests},
     shared::{About, Fixed, Index, Ingest, IngestError, Ingesting, Shared},
+    source::Followups,
+    writer::{WriterHandle, WriterParts},
 };
 use nexus_social_suite::model::Model;
 use serde_json::Value;
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
 use tower::ServiceExt as _;
@@ -263,6 +267,8 @@ pub(crate) struct App {
     pub(crate) store: Arc<Memory>,
     pub(crate) clock: Clock,
     pub(crate) searched: Arc<Mutex<Vec<ContentQuery>>>,
+    /// Lines of the event log that are shown.
+    pub(crate) logged: Arc<AtomicU64>,
     /// Jobs that were asked for, which nobody does.
     pub(crate) asked: Requests,
 }
@@ -286,6 +292,9 @@ impl App {
         let clock = Clock::fixed(Timestamp::from_millis(NOW));
         let searched = Arc::new(Mutex::new(Vec::new()));
         let (jobs, asked) = Desk::open(Some("0 0 4 * * *".into()), Duration::from_secs(60), clock.clone());
+        let logged = Arc::new(AtomicU64::new(store.log_length().unwrap()));
+        let followups = Followups::pair().0;
+        let writer = writer(Arc::clone(&store), &followups, &clock);
         let router = |index, searched| {
             let shared = Shared {
                 index,
@@ -293,6 +302,9 @@ impl App {
                 text: Arc::new(Words(searched)),
                 ingest: Arc::new(Gate),
                 jobs: jobs.clone(),
+                writer: writer.clone(),
+                followups: followups.clone(),
+                logged: Arc::clone(&logged),
                 clock: clock.clone(),
                 moderated: vec![label("violence")],
                 hot_tags_around: usize::MAX,
@@ -317,7 +329,7 @@ impl App {
             })
         };
         let (modelled, indexed) = (router(model, Arc::default()), router(index, searched.clone()));
-        Self { modelled, indexed, store, clock, searched, asked }
+        Self { modelled, indexed, store, clock, searched, logged, asked }
     }
 
     async fn send(router: &Router, request: Request<Body>) -> Reply {
@@ -379,6 +391,20 @@ impl App {
         let reply = self.get(path).await;
         assert_eq!((reply.status, reply.json()), (status, serde_json::json!({"error": error})), "{path}");
     }
+}
+
+/// A writer that tells no index. It ends with the routes.
+fn writer(store: Arc<Memory>, followups: &Followups, clock: &Clock) -> WriterHandle {
+    let files = tempfile::tempdir().unwrap();
+    let parts = WriterParts {
+        writer: Writer::new(Arc::default()),
+        store,
+        blobs: Arc::new(Blobs::open(files.path(), 0).unwrap()),
+        clock: clock.clone(),
+        publish: Box::new(|_| {}),
+        followups: followups.clone(),
+    };
+    nexus_social_server::writer::start(parts, Grouping { queue: 8, group: 8 }).unwrap().0
 }
 
 /// A full text that finds Ada's post 1 and writes down what it was asked.
