@@ -51,6 +51,7 @@ impl Paths {
     }
 }
 
+#[derive(Clone)]
 struct Mount {
     paths: Paths,
     router: Router,
@@ -111,16 +112,16 @@ impl Site {
     }
 
     /// Like [`mount`](Self::mount), for a service whose clients are cut when they take nothing of an answer for as
-    /// long as `stall`: neither memory nor deleted content waits longer for them. On one connection, the service
-    /// that was asked last says how it is.
+    /// long as `stall`: neither memory nor deleted content waits longer for them. On one connection, the last such
+    /// service that was asked says how long. What is watched is the connection: who reads it over HTTP/2 and gives
+    /// an answer no window isn't cut.
     #[must_use]
     pub fn mount_impatient(self, service: &'static str, paths: &[Paths], router: Router, stall: Duration) -> Self {
         self.mounted(service, paths, router, Some(stall))
     }
 
     fn mounted(self, service: &'static str, paths: &[Paths], router: Router, stall: Option<Duration>) -> Self {
-        let mut mounts =
-            Arc::try_unwrap(self.mounts).unwrap_or_else(|shared| shared.iter().map(Mount::again).collect());
+        let mut mounts = Arc::unwrap_or_clone(self.mounts);
         let meters = Arc::new(Meters::of(service));
         let mount = |&paths| Mount { paths, router: router.clone(), meters: meters.clone(), stall };
         mounts.extend(paths.iter().map(mount));
@@ -143,8 +144,8 @@ impl Site {
         let Some(mount) = self.owner(parts.uri.path()) else {
             return with_id(StatusCode::NOT_FOUND.into_response(), id);
         };
-        if let Some(limit) = parts.extensions.get::<StallLimit>() {
-            limit.set(mount.stall);
+        if let (Some(limit), Some(stall)) = (parts.extensions.get::<StallLimit>(), mount.stall) {
+            limit.set(stall);
         }
         let span = tracing::debug_span!("request", id = ?id, method = %parts.method, path = parts.uri.path());
         let started = Instant::now();
@@ -165,13 +166,6 @@ impl Site {
         parts.extensions.insert(self.proxies.client(peer.ip(), &parts.headers));
         parts.extensions.insert(ConnectInfo(peer));
         id
-    }
-}
-
-impl Mount {
-    fn again(&self) -> Self {
-        let (router, meters) = (self.router.clone(), self.meters.clone());
-        Self { paths: self.paths, router, meters, stall: self.stall }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The end of our patience with a client that takes nothing of what it is sent. What waits for such a client is held
-//! in memory, deleted content included, so the wait is bounded where a service says so.
+//! in memory, deleted content included, so the wait is bounded where a service says so. Only the connection is
+//! watched: over HTTP/2, a client that reads it and gives one answer no window keeps that answer waiting.
 
 use std::{
     fmt, io,
@@ -16,16 +17,15 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// How long the client of one connection may take nothing. It is set by the service that is asked; at first, and
-/// where the service doesn't mind, it is without end.
+/// How long the client of one connection may take nothing. It is set by the first service that is asked and minds;
+/// until then, it is without end. Services that don't mind leave it, since answers of others may wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StallLimit(Arc<AtomicU64>);
 
 impl StallLimit {
-    /// Sets it, in milliseconds; without one, there is none.
-    pub(crate) fn set(&self, limit: Option<Duration>) {
-        let millis = limit.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1));
-        self.0.store(millis, Ordering::Relaxed);
+    /// Sets it, to the millisecond.
+    pub(crate) fn set(&self, limit: Duration) {
+        self.0.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
     }
 
     fn get(&self) -> Option<Duration> {

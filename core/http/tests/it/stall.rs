@@ -1,10 +1,10 @@
 //! Clients that take nothing of what they are sent.
 
-use crate::Running;
+use crate::{Running, tls};
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
 use futures_util::stream;
-use nexus_http::{Paths, Readiness, Site, TrustedProxies};
+use nexus_http::{ConnectionLimits, Paths, Readiness, Site, TrustedProxies};
 use nexus_runtime::Clock;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::{
@@ -28,6 +28,11 @@ impl Drop for Held {
 
 /// A service whose answer never ends, and what is told when the answer is let go of.
 async fn endless(stall: Option<Duration>) -> (Running, Arc<Notify>) {
+    let (site, gone) = endless_site(stall);
+    (Running::start(site).await, gone)
+}
+
+fn endless_site(stall: Option<Duration>) -> (Site, Arc<Notify>) {
     let gone = Arc::new(Notify::new());
     let told = gone.clone();
     let answer = move || async move {
@@ -42,7 +47,7 @@ async fn endless(stall: Option<Duration>) -> (Running, Arc<Notify>) {
         Some(stall) => site.mount_impatient("test", &[Paths::Rest], router, stall),
         None => site.mount("test", &[Paths::Rest], router),
     };
-    (Running::start(site).await, gone)
+    (site, gone)
 }
 
 async fn ask(port: &Running) -> TcpStream {
@@ -55,6 +60,35 @@ async fn ask(port: &Running) -> TcpStream {
 async fn who_takes_nothing_is_cut_and_what_waited_is_gone() {
     let (port, gone) = endless(Some(STALL)).await;
     let client = ask(&port).await;
+    timeout(PATIENCE, gone.notified()).await.expect("the answer is let go of");
+    drop(client);
+}
+
+/// One frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// The frame that asks for a path: `GET` and `https` by their index (RFC 7541, appendix A), two texts as they are.
+fn asking(stream: u8, path: &str) -> Vec<u8> {
+    let length = u8::try_from(path.len()).unwrap();
+    let block = [&[0x82, 0x87, 0x01, 1, b'x', 0x04, length], path.as_bytes()].concat();
+    frame(1, 0b101, stream, &block)
+}
+
+#[tokio::test]
+async fn asking_another_service_on_the_same_connection_lends_no_patience() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, gone) = endless_site(Some(STALL));
+    let files = tls::write(folder.path(), tls::ONE);
+    let port = Running::with(site, ConnectionLimits::default(), Some(files)).await;
+    let mut client = tls::connect(port.address, &[b"h2"]).await;
+    // As much window as there can be: what stands against the answer is the connection, which nobody reads.
+    let widest = [&[0, 4][..], &i32::MAX.to_be_bytes()].concat();
+    let more = (i32::MAX - 65_535).to_be_bytes();
+    let hello = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &widest), frame(8, 0, 0, &more)];
+    client.write_all(&[hello.concat(), asking(1, "/endless"), asking(3, "/health")].concat()).await.unwrap();
     timeout(PATIENCE, gone.notified()).await.expect("the answer is let go of");
     drop(client);
 }

@@ -6,11 +6,12 @@ use nexus_http::{ConnectionLimits, Server, TlsFiles};
 use rustls::pki_types::ServerName;
 use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::client::TlsStream;
 
-const ONE: (&str, &str) = (include_str!("../fixtures/one.crt"), include_str!("../fixtures/one.key"));
+pub(crate) const ONE: (&str, &str) = (include_str!("../fixtures/one.crt"), include_str!("../fixtures/one.key"));
 const TWO: (&str, &str) = (include_str!("../fixtures/two.crt"), include_str!("../fixtures/two.key"));
 
-fn write(folder: &Path, (cert, key): (&str, &str)) -> TlsFiles {
+pub(crate) fn write(folder: &Path, (cert, key): (&str, &str)) -> TlsFiles {
     let files = TlsFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem"), reload_secs: 1 };
     fs::write(&files.cert, cert).unwrap();
     fs::write(&files.key, key).unwrap();
@@ -21,18 +22,24 @@ fn hello() -> Router {
     Router::new().route("/", get(|| async { "hello" }))
 }
 
-/// The certificate that the server shows now.
-async fn shown(address: SocketAddr) -> Vec<u8> {
+/// A connection that speaks one of `protocols`, whatever certificate is shown.
+pub(crate) async fn connect(address: SocketAddr, protocols: &[&[u8]]) -> TlsStream<TcpStream> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider.clone())
+    let mut config = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anything(provider)))
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let tcp = TcpStream::connect(address).await.unwrap();
-    let tls = connector.connect(ServerName::IpAddress(address.ip().into()), tcp).await.unwrap();
+    connector.connect(ServerName::IpAddress(address.ip().into()), tcp).await.unwrap()
+}
+
+/// The certificate that the server shows now.
+async fn shown(address: SocketAddr) -> Vec<u8> {
+    let tls = connect(address, &[]).await;
     tls.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
 
