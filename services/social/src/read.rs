@@ -3,8 +3,8 @@
 
 use crate::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow,
-        Timeframe, UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, ResourceQuery, TagWindow, Timeframe,
+        UserQuery,
     },
     row::{FileKey, Label, PostKey},
     view::{
@@ -43,8 +43,6 @@ pub trait Read {
     fn user_view(&self, id: &PubkyId, viewer: Option<&PubkyId>, depth: Option<Depth>) -> Option<UserView>;
     /// How a user and a viewer stand to each other; both must be known.
     fn relationship(&self, id: &PubkyId, viewer: &PubkyId) -> Option<Relationship>;
-    /// A page of a follow list, oldest first.
-    fn related(&self, id: &PubkyId, relation: Relation, page: Page) -> Option<Vec<PubkyId>>;
     /// Labels on a profile, most taggers first.
     fn user_tags(&self, id: &PubkyId, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>>;
     /// Who put a label on a profile. Nobody, if either is unknown.

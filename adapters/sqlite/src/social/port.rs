@@ -7,7 +7,7 @@ use nexus_pubky::{HashId, PubkyId};
 use nexus_social::{
     effects::{Effects, RetryRow, SourceCursor, SourceLog},
     notification::{Notification, Notified},
-    query::{Page, ScoreRange},
+    query::{Page, Position, ScoreRange},
     row::{HostRow, Tag},
     store::{Result, State, Store, Stored, StoredChange, Transaction, value},
 };
@@ -123,8 +123,14 @@ impl Store for SocialStore {
         }
     }
 
-    fn notifications(&self, receiver: &PubkyId, range: ScoreRange, page: Page) -> Result<Vec<Notification>> {
-        let found = self.session(|session| session.notification_page(receiver, range, page))?;
+    fn notifications(
+        &self,
+        receiver: &PubkyId,
+        range: ScoreRange,
+        after: Option<&Position>,
+        page: Page,
+    ) -> Result<Vec<Notification>> {
+        let found = self.session(|session| session.notification_page(receiver, range, after, page))?;
         Ok(found.into_iter().map(|n| Notification { timestamp: n.time, body: n.body }).collect())
     }
 

@@ -10,7 +10,7 @@ use nexus_pubky::PubkyId;
 use nexus_social::{
     effects::{RetryChange, RetryReason, RetryRow, SourceCursor, SourceLog},
     notification::Notified,
-    query::{Page, ScoreRange},
+    query::{Page, Position, ScoreRange},
 };
 use rusqlite::{Connection, params};
 use std::{ops::Deref, sync::Arc};
@@ -69,11 +69,20 @@ impl<C: Deref<Target = Connection>> Session<'_, C> {
         self.all(&sql, params![limit, skip], retry_row)
     }
 
-    pub(super) fn notification_page(&self, receiver: &PubkyId, range: ScoreRange, page: Page) -> Result<Vec<Notified>> {
+    pub(super) fn notification_page(
+        &self,
+        receiver: &PubkyId,
+        range: ScoreRange,
+        after: Option<&Position>,
+        page: Page,
+    ) -> Result<Vec<Notified>> {
         let sql = "SELECT time, body FROM notifications WHERE receiver = ?1 AND time BETWEEN ?2 AND ?3 \
-                   ORDER BY time DESC, body DESC LIMIT ?4 OFFSET ?5";
+                   AND (?6 IS NULL OR time < ?6 OR body < ?7) ORDER BY time DESC, body DESC LIMIT ?4 OFFSET ?5";
         let (limit, skip) = window(page);
-        let params = params![self.number_or_none(receiver)?, range.min, range.max, limit, skip];
+        let (time, body) = after.map(|after| (after.score, &*after.member)).unzip();
+        // Nothing after that one is newer, so what is left to compare are those of its time.
+        let newest = time.map_or(range.max, |time| range.max.min(time));
+        let params = params![self.number_or_none(receiver)?, range.min, newest, limit, skip, time, body];
         self.all(sql, params, |c| notified(c, 0, *receiver))
     }
 

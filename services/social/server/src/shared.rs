@@ -10,7 +10,7 @@ use nexus_pubky::PubkyId;
 use nexus_runtime::Clock;
 use nexus_social::{
     index::Published,
-    query::{Page, ScoreRange},
+    query::{Page, Position, ScoreRange},
     read::Read,
     row::Label,
     search::{self, ContentHit, ContentQuery, FullText},
@@ -157,8 +157,9 @@ impl Shared {
         &self,
         receiver: PubkyId,
         range: ScoreRange,
+        after: Option<Position>,
         page: Page,
     ) -> Blocking<store::Result<Vec<nexus_social::notification::Notification>>> {
-        self.stored(move |store| store.notifications(&receiver, range, page))
+        self.stored(move |store| store.notifications(&receiver, range, after.as_ref(), page))
     }
 }

@@ -3,8 +3,8 @@
 use super::Index;
 use crate::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow,
-        Timeframe, UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, ResourceQuery, TagWindow, Timeframe,
+        UserQuery,
     },
     read::{Read, TaggerScope},
     row::{FileKey, Label, PostKey},
@@ -35,11 +35,6 @@ impl Read for Index {
 
     fn relationship(&self, id: &PubkyId, viewer: &PubkyId) -> Option<Relationship> {
         Some(self.relation(self.known_user(id)?, self.known_user(viewer)?))
-    }
-
-    fn related(&self, id: &PubkyId, relation: Relation, page: Page) -> Option<Vec<PubkyId>> {
-        let related = self.crowd_at(page).related_to(self.known_user(id)?, relation);
-        Some(related.into_iter().map(|entry| entry.user).collect())
     }
 
     fn user_tags(&self, id: &PubkyId, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {

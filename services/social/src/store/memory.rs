@@ -9,7 +9,7 @@ use super::{Error, Result, State, Store, Stored, StoredChange, Transaction, valu
 use crate::{
     effects::{Effects, RetryRow, SourceCursor, SourceLog},
     notification::{Notification, Notified},
-    query::{Page, ScoreRange},
+    query::{Page, Position, ScoreRange},
     row::{HostRow, Tag},
 };
 use nexus_model::{Seq, Timestamp};
@@ -104,10 +104,20 @@ impl Store for Memory {
         Ok(dropped as u64)
     }
 
-    fn notifications(&self, receiver: &PubkyId, range: ScoreRange, part: Page) -> Result<Vec<Notification>> {
+    fn notifications(
+        &self,
+        receiver: &PubkyId,
+        range: ScoreRange,
+        after: Option<&Position>,
+        part: Page,
+    ) -> Result<Vec<Notification>> {
         let tables = self.snapshot();
         let mine = tables.notifications.values().filter(|n| n.receiver == *receiver);
         let mut found: Vec<_> = mine.filter(|n| range.contains(n.time.millis())).cloned().collect();
+        let is_after = |n: &Notified, after: &Position| {
+            (n.time.millis(), n.body.to_json().as_str()) < (after.score, &*after.member)
+        };
+        found.retain(|n| after.is_none_or(|after| is_after(n, after)));
         found.sort_by_cached_key(|n| std::cmp::Reverse((n.time, n.body.to_json())));
         let shown = found.into_iter().map(|n| Notification { timestamp: n.time, body: n.body });
         Ok(page(shown, part))

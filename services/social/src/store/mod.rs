@@ -9,7 +9,7 @@
 use crate::{
     effects::{ChangeRow, Effects, RetryRow, SourceCursor, SourceLog},
     notification::{Notification, Notified},
-    query::{Page, ScoreRange},
+    query::{Page, Position, ScoreRange},
     row::{
         Bookmark, ContentHash, Edge, FileKey, FileRow, HostRow, Label, PostKey, PostRow, ResourceRow, Tag, Target,
         UserEdge, UserRow,
@@ -65,11 +65,18 @@ pub trait Store: Send + Sync {
     /// If the backend fails.
     fn expire_changes(&self, before: Timestamp) -> Result<u64>;
 
-    /// A receiver's notifications with a time in `range`, newest first.
+    /// A receiver's notifications with a time in `range`, newest first, those of one time by their JSON, the last
+    /// first. With `after`, those after that one: its time, and its body as JSON.
     ///
     /// # Errors
     /// If the backend fails.
-    fn notifications(&self, receiver: &PubkyId, range: ScoreRange, page: Page) -> Result<Vec<Notification>>;
+    fn notifications(
+        &self,
+        receiver: &PubkyId,
+        range: ScoreRange,
+        after: Option<&Position>,
+        page: Page,
+    ) -> Result<Vec<Notification>>;
 
     /// At most `limit` lines of the event log from offset `cursor` on.
     ///

@@ -249,9 +249,6 @@ impl<'a> Quiz<'a> {
         self.ask((user, viewer), |read| read.relationship(&user, &viewer));
         self.ask((user, scope, window), |read| read.user_tags(&user, window, scope));
         self.ask((user, scope, &label), |read| read.user_taggers(&user, label.as_str(), page, scope));
-        for relation in [Relation::Followers, Relation::Following, Relation::Friends] {
-            self.ask((user, relation), |read| read.related(&user, relation, page));
-        }
         self.path(user, viewer);
     }
 

@@ -100,7 +100,7 @@ impl Scene {
     /// What a user was told, the latest first.
     pub(crate) fn told(&self, n: u8) -> Vec<NotificationBody> {
         let all = Page { skip: 0, limit: 99 };
-        let told = self.store.notifications(&user(n), ScoreRange::default(), all).unwrap();
+        let told = self.store.notifications(&user(n), ScoreRange::default(), None, all).unwrap();
         told.into_iter().map(|notification| notification.body).collect()
     }
 }

@@ -9,7 +9,7 @@ use nexus_model::{Action, Seq, Timestamp};
 use nexus_social::{
     effects::{ChangeRow, Effects, RowChange},
     notification::{NotificationBody, Notified},
-    query::{Page, ScoreRange},
+    query::{Page, Position, ScoreRange},
     row::{ContentHash, Edge, PostRow, UserEdge},
     store::Store,
 };
@@ -109,7 +109,7 @@ pub(super) fn notifications_are_a_set_with_times(store: &dyn Store) {
     commit(store, Effects { notifications: first, ..Effects::default() });
     commit(store, Effects { notifications: vec![told(7, 1)], ..Effects::default() });
     let read = |range, skip, limit| {
-        let found = store.notifications(&user(0), range, Page { skip, limit }).unwrap();
+        let found = store.notifications(&user(0), range, None, Page { skip, limit }).unwrap();
         found.into_iter().map(|n| n.timestamp.millis()).collect::<Vec<_>>()
     };
     assert_eq!(read(ScoreRange::default(), 0, 9), [7, 3, 2]);
@@ -125,11 +125,27 @@ pub(super) fn notifications_are_a_set_with_times(store: &dyn Store) {
     let mut tied: Vec<_> = (1..4).map(|by| told(50, by)).collect();
     commit(store, Effects { notifications: tied.clone(), ..Effects::default() });
     tied.sort_by_key(|n| std::cmp::Reverse(n.body.to_json()));
-    let newest = store.notifications(&user(0), ScoreRange::default(), Page { skip: 0, limit: 3 }).unwrap();
+    let newest = store.notifications(&user(0), ScoreRange::default(), None, Page { skip: 0, limit: 3 }).unwrap();
     assert_eq!(
         newest.into_iter().map(|n| n.body).collect::<Vec<_>>(),
         tied.into_iter().map(|n| n.body).collect::<Vec<_>>()
     );
+}
+
+pub(super) fn notifications_go_on_after_any_of_them(store: &dyn Store) {
+    let told = [(1, 1), (2, 2), (2, 3), (2, 4), (3, 5)].map(|(time, by)| told(time, by));
+    commit(store, Effects { notifications: told.to_vec(), ..Effects::default() });
+    let read = |range, after: Option<&Position>| {
+        store.notifications(&user(0), range, after, Page { skip: 0, limit: 9 }).unwrap()
+    };
+    let all = read(ScoreRange::default(), None);
+    for (at, n) in all.iter().enumerate() {
+        let place = Position { score: n.timestamp.millis(), member: n.body.to_json().into() };
+        assert_eq!(read(ScoreRange::default(), Some(&place)), all[at + 1..], "after {n:?}");
+        let within = all[at + 1..].iter().filter(|n| n.timestamp.millis() == 2).cloned().collect::<Vec<_>>();
+        assert_eq!(read(ScoreRange { min: 2, max: 2 }, Some(&place)), within, "after {n:?}");
+    }
+    assert_eq!(all.len(), told.len());
 }
 
 pub(super) fn the_event_log_keeps_its_offsets(store: &dyn Store) {

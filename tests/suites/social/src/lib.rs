@@ -82,6 +82,7 @@ pub fn run<S: Store>(make: impl Fn() -> S) {
         journal::a_dropped_group_leaves_nothing,
         journal::a_group_sees_itself_and_nobody_else_does,
         journal::notifications_are_a_set_with_times,
+        journal::notifications_go_on_after_any_of_them,
         journal::the_event_log_keeps_its_offsets,
         queue::retries_come_by_their_time,
         queue::an_arrival_makes_dependents_due,

@@ -85,7 +85,7 @@ async fn bootstrap(
     let first = social.ask(|index| Screen { index, sizes, now }.of(&at.user_id));
     let newest = Page { skip: 0, limit: sizes.notifications.0 };
     let notifications: Vec<Notification> = match first.indexed && newest.limit > 0 {
-        true => social.notifications(at.user_id, ScoreRange::default(), newest).await??,
+        true => social.notifications(at.user_id, ScoreRange::default(), None, newest).await??,
         false => Vec::new(),
     };
     Ok(Json(ShownBootstrap::new(Bootstrap { notifications, ..first }, sizes.content)))

@@ -5,6 +5,7 @@ use super::error::ApiError;
 use axum::{Json, response::AppendHeaders};
 use nexus_pubky::{PubkyId, ResourceId};
 use nexus_social::{
+    notification::Notification,
     query::{NamePlace, Page, Position},
     read::Read,
     view::{Ranked, RankedUser, UserHit},
@@ -57,6 +58,12 @@ impl Placed for (ResourceId, i64) {
 impl Placed for UserHit {
     fn place(&self) -> Position {
         Position { score: i64::try_from(self.score).unwrap_or(i64::MAX), member: self.user_id.as_str().into() }
+    }
+}
+
+impl Placed for Notification {
+    fn place(&self) -> Position {
+        Position { score: self.timestamp.millis(), member: self.body.to_json().into() }
     }
 }
 

@@ -2,17 +2,18 @@
 
 use super::{
     Routes,
+    cursor::{self, Continued, continued},
     error::{Answer, ApiError, found},
     extract::{At, Part, Query},
     openapi::{Failures, Invalid, Missing},
-    params::{Limit, Paged, PubkyIdText, Range, Trust, UserPath},
+    params::{After, Limit, Paged, PubkyIdText, Range, Trust, UserPath},
 };
 use crate::shared::Shared;
 use axum::{Json, extract::State};
 use nexus_pubky::PubkyId;
 use nexus_social::{
     notification::Notification,
-    query::{Page, Relation},
+    query::{Page, Position, Relation, UserQuery, UserSource},
     view::{Relationship, UserCounts, UserDetails, UserView},
 };
 use serde::{Deserialize, Serialize};
@@ -90,56 +91,69 @@ async fn relationship(State(social): State<Arc<Shared>>, At(at): At<PairPath>) -
 /// A page of a follow list.
 type Related = Paged<50, 200>;
 
-/// List user's follower IDs
+/// List user's follower IDs, oldest first. A page goes on with `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/user/{user_id}/followers", tag = "User", operation_id = "user_followers_handler",
-    params(UserPath, Related),
+    params(UserPath, After, Related),
     responses((status = 200, description = "User followers list", body = Vec<String>), Invalid, Missing, Failures)
 )]
 async fn followers(
     State(social): State<Arc<Shared>>,
     At(at): At<UserPath>,
+    Part(after): Part<After>,
     Part(page): Part<Related>,
-) -> Answer<Vec<PubkyId>> {
-    related(&social, &at.user_id, Relation::Followers, page.into())
+) -> Continued<PubkyId> {
+    related(&social, at.user_id, Relation::Followers, (after.into(), page.into()))
 }
 
-/// List user's following IDs
+/// List user's following IDs, oldest first. A page goes on with `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/user/{user_id}/following", tag = "User", operation_id = "user_following_handler",
-    params(UserPath, Related),
+    params(UserPath, After, Related),
     responses((status = 200, description = "User following list", body = Vec<String>), Invalid, Missing, Failures)
 )]
 async fn following(
     State(social): State<Arc<Shared>>,
     At(at): At<UserPath>,
+    Part(after): Part<After>,
     Part(page): Part<Related>,
-) -> Answer<Vec<PubkyId>> {
-    related(&social, &at.user_id, Relation::Following, page.into())
+) -> Continued<PubkyId> {
+    related(&social, at.user_id, Relation::Following, (after.into(), page.into()))
 }
 
-/// List user's friend IDs
+/// List user's friend IDs, oldest first. A page goes on with `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/user/{user_id}/friends", tag = "User", operation_id = "user_friends_handler",
-    params(UserPath, Related),
+    params(UserPath, After, Related),
     responses((status = 200, description = "User friends list", body = Vec<String>), Invalid, Missing, Failures)
 )]
 async fn friends(
     State(social): State<Arc<Shared>>,
     At(at): At<UserPath>,
+    Part(after): Part<After>,
     Part(page): Part<Related>,
-) -> Answer<Vec<PubkyId>> {
-    related(&social, &at.user_id, Relation::Friends, page.into())
+) -> Continued<PubkyId> {
+    related(&social, at.user_id, Relation::Friends, (after.into(), page.into()))
 }
 
-fn related(social: &Shared, user: &PubkyId, relation: Relation, page: Page) -> Answer<Vec<PubkyId>> {
-    found(social.ask(|index| index.related(user, relation, page)), || ApiError::no_user(user))
+fn related(
+    social: &Shared,
+    user: PubkyId,
+    relation: Relation,
+    (after, page): (Option<Position>, Page),
+) -> Continued<PubkyId> {
+    let (source, now) = (UserSource::Relation(user, relation), social.clock.now());
+    let query = UserQuery { source, page, after, unless_muted_by: None, now, seed: 0 };
+    let listed = social.ask(|index| index.user(&user).map(|_| index.users(&query)));
+    let listed = listed.ok_or_else(|| ApiError::no_user(&user))?;
+    let next = cursor::next(&listed, page);
+    continued(listed.into_iter().map(|entry| entry.user).collect(), next)
 }
 
-/// List of user notifications
+/// List of user notifications, newest first. A page goes on with `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/user/{user_id}/notifications", tag = "User", operation_id = "list_notifications_handler",
-    params(UserPath, Paged<20, 100>, Range),
+    params(UserPath, Paged<20, 100>, Range, After),
     responses((status = 200, description = "List of notifications", body = Vec<Notification>), Invalid, Failures)
 )]
 async fn notifications(
@@ -147,8 +161,12 @@ async fn notifications(
     At(at): At<UserPath>,
     Part(page): Part<Paged<20, 100>>,
     Part(range): Part<Range>,
-) -> Answer<Vec<Notification>> {
-    Ok(Json(social.notifications(at.user_id, range.into(), page.into()).await??))
+    Part(after): Part<After>,
+) -> Continued<Notification> {
+    let page = page.into();
+    let told = social.notifications(at.user_id, range.into(), after.into(), page).await??;
+    let next = cursor::next(&told, page);
+    continued(told, next)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -5,7 +5,7 @@ use nexus_pubky::{HashId, PubkyId};
 use nexus_social::{
     effects::{RetryRow, SourceCursor, SourceLog},
     notification::{Notification, Notified},
-    query::{Page, ScoreRange},
+    query::{Page, Position, ScoreRange},
     row::{HostRow, Tag},
     store::{self, Memory, Store, Stored, StoredChange, Transaction},
 };
@@ -68,7 +68,7 @@ passed_on! {
     oldest() -> Seq;
     changes(after: Seq, limit: usize) -> Vec<StoredChange>;
     expire_changes(before: Timestamp) -> u64;
-    notifications(receiver: &PubkyId, range: ScoreRange, page: Page) -> Vec<Notification>;
+    notifications(receiver: &PubkyId, range: ScoreRange, after: Option<&Position>, page: Page) -> Vec<Notification>;
     log(cursor: u64, limit: usize) -> Vec<String>;
     log_length() -> u64;
     cursor(log: &SourceLog) -> Option<u64>;

@@ -5,8 +5,8 @@ use nexus_model::Timestamp;
 use nexus_pubky::{PubkyId, ResourceId};
 use nexus_social::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, Relation, ResourceQuery, TagWindow,
-        Timeframe, UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, ResourceQuery, TagWindow, Timeframe,
+        UserQuery,
     },
     read::{Read, TaggerScope},
     row::{Edge, FileKey, Label, PostKey, Target},
@@ -68,11 +68,6 @@ impl Read for Model {
         self.know(id)?;
         self.know(viewer)?;
         Some(Relationship { following: self.follows(viewer, id), followed_by: self.follows(id, viewer) })
-    }
-
-    fn related(&self, id: &PubkyId, relation: Relation, page: Page) -> Option<Vec<PubkyId>> {
-        self.know(id)?;
-        Some(paged(self.relation(id, relation).into_iter().map(|(_, user)| user), page))
     }
 
     fn user_tags(&self, id: &PubkyId, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {

@@ -64,6 +64,9 @@ async fn follow_lists_are_paged_within_bounds() {
     assert_eq!(app.json(&path).await.as_array().unwrap().len(), 4);
     assert_eq!(app.json(&format!("{path}?skip=1&limit=2")).await.as_array().unwrap().len(), 2);
     assert_eq!(app.json(&format!("/v0/user/{}/following", user(0))).await, json!([]));
+    for limit in 1..=5 {
+        assert_eq!(app.pages(&format!("{path}?limit={limit}")).await, app.json(&path).await, "pages of {limit}");
+    }
     let query = "Invalid input: Failed to deserialize query string: Invalid input";
     for (bad, reason) in [
         ("limit=0", "limit must be at least 1"),
@@ -123,6 +126,17 @@ async fn notifications_come_newest_first_within_a_range() {
     let range = format!("{path}?start={}&end={}.5", time(20).millis(), time(10).millis());
     assert_eq!(app.json(&range).await, json!([all[1]]));
     assert_eq!(app.json(&format!("{path}?skip=1&limit=1")).await, json!([all[1]]));
+}
+
+#[tokio::test]
+async fn notifications_of_one_moment_are_each_told_once_page_after_page() {
+    let follow = |n| NotificationBody::Follow { followed_by: user(n) };
+    let world = (1..8).fold(town(), |world, n| world.notify(0, follow(n), if n < 7 { 10 } else { 20 }));
+    let (app, path) = (world.start(), format!("/v0/user/{}/notifications", user(0)));
+    for limit in 1..=8 {
+        assert_eq!(app.pages(&format!("{path}?limit={limit}")).await, app.json(&path).await, "pages of {limit}");
+    }
+    assert_eq!(app.get(&format!("{path}?cursor=x")).await.status, 400);
 }
 
 #[tokio::test]
