@@ -153,6 +153,18 @@ impl Query {
                 json!(&*scope.restricted_kinds),
             );
         }
+        if let Some(keys) = &scope.jobs_of {
+            let named = "FROM tag x WHERE x.seq = e.seq AND x.name = 'p' AND x.value";
+            self.condition(
+                &format!(
+                    "(e.kind NOT BETWEEN 5000 AND 5999 \
+                     OR NOT EXISTS (SELECT 1 {named} NOT GLOB '*[^0-9a-f]*' AND length(x.value) = 64) \
+                     OR EXISTS (SELECT 1 {named} IN (SELECT value FROM json_each(?1, '$.jobs_of'))))"
+                ),
+                "jobs_of",
+                json!(keys),
+            );
+        }
     }
 
     fn condition(&mut self, text: &str, member: &str, value: Value) {

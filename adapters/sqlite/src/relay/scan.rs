@@ -10,7 +10,7 @@ use nexus_model::Seq;
 use nexus_nostr::{Event, EventId, Filter, Kind, PublicKey};
 use nexus_relay::{
     index::{Order, Plan, Rest, plan, score},
-    ports::{Scope, Viewer},
+    ports::Scope,
 };
 use rusqlite::Connection;
 use std::{collections::VecDeque, sync::Arc, time::Instant};
@@ -165,9 +165,7 @@ impl Scan {
     }
 
     fn check(&mut self, connection: &Connection, entry: Entry, wanted: Wanted) -> Result<Option<Match>> {
-        let may_be_hidden =
-            matches!(self.scope.viewer, Viewer::Client(_)) && self.scope.restricted_kinds.contains(&entry.kind());
-        let must_look = may_be_hidden || self.rest == Rest::AskFilter || wanted == Wanted::Event;
+        let must_look = self.scope.may_hide(entry.kind()) || self.rest == Rest::AskFilter || wanted == Wanted::Event;
         if !must_look && !entry.expires() && wanted == Wanted::Entry {
             return Ok(Some(Match { entry, found: None }));
         }
@@ -186,9 +184,8 @@ impl Scan {
     /// What is wanted of the event in `json`, if it matches. It is read whole only if a glance doesn't tell.
     fn look(&self, json: &str, wanted: Wanted) -> Result<Option<Found>> {
         let glance = Glance::at(json)?;
-        let is_hidden =
-            matches!(self.scope.viewer, Viewer::Client(_)) && self.scope.restricted_kinds.contains(&glance.kind);
-        let seen = if is_hidden || self.order == Order::Score { None } else { glance.meets(&self.filter) };
+        let may_be_hidden = self.scope.may_hide(glance.kind);
+        let seen = if may_be_hidden || self.order == Order::Score { None } else { glance.meets(&self.filter) };
         let mut worth = 0;
         let matches = match seen {
             Some(matches) => matches,

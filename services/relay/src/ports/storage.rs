@@ -6,7 +6,7 @@ use crate::market::{Job, JobQuery, Mark, Standing, Tally};
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{
     Event, EventId, Filter, Kind, PublicKey, Seconds,
-    nip::{nip45::HyperLogLog, nip59},
+    nip::{nip45::HyperLogLog, nip59, nip90},
 };
 use std::{future::Future, sync::Arc};
 
@@ -302,22 +302,47 @@ pub struct Scope {
     pub now: Seconds,
     /// Events after this position are not seen.
     pub max_seq: Option<Seq>,
+    /// In the job feed of whoever holds these keys, requests are not seen that name other providers.
+    pub jobs_of: Option<Vec<PublicKey>>,
 }
 
 impl Scope {
     /// Everything, even what has expired and is not yet swept.
     pub fn operator() -> Self {
-        Self { viewer: Viewer::Operator, restricted_kinds: Arc::from([]), now: Seconds::default(), max_seq: None }
+        Self {
+            viewer: Viewer::Operator,
+            restricted_kinds: Arc::from([]),
+            now: Seconds::default(),
+            max_seq: None,
+            jobs_of: None,
+        }
     }
 
-    /// True if the viewer may see `event`: it isn't of a restricted kind, or the viewer is party to it.
+    /// True if the viewer may see `event`: it isn't of a restricted kind, or the viewer is party to it; and it isn't a
+    /// request for others.
     pub fn allows(&self, event: &Event) -> bool {
+        !self.may_hide(event.kind) || self.is_for_party(event) && self.is_for_provider(event)
+    }
+
+    /// True if events of `kind` must be read to know whether they are seen.
+    pub fn may_hide(&self, kind: Kind) -> bool {
+        matches!(self.viewer, Viewer::Client(_)) && self.restricted_kinds.contains(&kind)
+            || self.jobs_of.is_some() && nip90::is_request(kind)
+    }
+
+    fn is_for_party(&self, event: &Event) -> bool {
         match &self.viewer {
             Viewer::Operator => true,
             Viewer::Client(keys) => {
                 !self.restricted_kinds.contains(&event.kind) || keys.iter().any(|key| nip59::is_party(event, key))
             }
         }
+    }
+
+    fn is_for_provider(&self, event: &Event) -> bool {
+        let Some(keys) = self.jobs_of.as_ref().filter(|_| nip90::is_request(event.kind)) else { return true };
+        let mut named = nip59::recipients(event).peekable();
+        named.peek().is_none() || named.any(|provider| keys.contains(&provider))
     }
 
     /// True if a row is seen that has this position and expiry.

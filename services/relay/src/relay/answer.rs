@@ -48,9 +48,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             self.carry_out(session, |session| session.end_subscription(sub, "subscriptions are not available")).await;
             return;
         }
-        match self.find(session, &filters).await {
-            Ok((upto, mut page)) => {
-                self.keep_own_jobs(session, sub, &mut page);
+        match self.find(session, sub, &filters).await {
+            Ok((upto, page)) => {
                 self.send_stored(session, sub, &page).await;
                 let hint = if page.more { EoseHint::More } else { EoseHint::Finish };
                 // Sent under the session's lock, or a live event could come before the end of the stored ones.
@@ -80,9 +79,9 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
-    async fn find(&self, session: &Shared, filters: &[Filter]) -> Result<(Seq, Page), StorageError> {
+    async fn find(&self, session: &Shared, sub: &str, filters: &[Filter]) -> Result<(Seq, Page), StorageError> {
         let upto = self.storage.last_seq().await?;
-        let mut scope = lock(session).scope(&self.settings(), self.runtime.now());
+        let mut scope = lock(session).scope_in(sub, &self.settings(), self.runtime.now());
         scope.max_seq = Some(upto);
         let mut page = self.storage.query(filters, &scope).await?;
         self.complete_second(filters, &scope, &mut page).await?;

@@ -200,7 +200,10 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// Passes on what may go first, and stands after `reached`.
     async fn pass_ahead(&self, reached: Seq) {
         while let Some(Ahead { seq, event, json }) = self.lane.next(reached) {
-            self.fan_out(Some(seq), &event, &json).await;
+            // Whoever deleted it since was told that it is gone.
+            if self.storage.event_exists(&event.id).await.unwrap_or(true) {
+                self.fan_out(Some(seq), &event, &json).await;
+            }
         }
     }
 

@@ -2,8 +2,8 @@
 //! subscribes. A provider without handlers gets what it asks for. (NIP-89)
 
 use super::{Relay, Shared, lock};
-use crate::ports::{CacheAdapter, Page, RuntimeAdapter, Scope, StorageAdapter, StorageError, WebSocketAdapter};
-use nexus_nostr::{Event, Filter, Kind, PublicKey, nip::nip89};
+use crate::ports::{CacheAdapter, RuntimeAdapter, Scope, StorageAdapter, StorageError, WebSocketAdapter};
+use nexus_nostr::{Filter, Kind, PublicKey, nip::nip89};
 use std::{borrow::Cow, collections::BTreeSet};
 
 /// How many handlers of a provider are looked at.
@@ -40,15 +40,6 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             kinds.extend(nip89::supported_kinds(&stored.event()?));
         }
         Ok(kinds)
-    }
-
-    /// Takes out of a job feed's stored events what is for others.
-    pub(super) fn keep_own_jobs(&self, session: &Shared, sub: &str, page: &mut Page) {
-        let (session, settings) = (lock(session), self.settings());
-        if session.is_feed(sub) {
-            let is_for_others = |event: &Event| session.is_for_others(sub, event, &settings);
-            page.events.retain(|stored| stored.event().is_ok_and(|event| !is_for_others(&event)));
-        }
     }
 }
 

@@ -3,10 +3,7 @@
 
 use super::Session;
 use crate::settings::{Settings, Switch};
-use nexus_nostr::{
-    Event, Filter,
-    nip::{nip59, nip90},
-};
+use nexus_nostr::Filter;
 use std::sync::Arc;
 
 /// What a provider's filters say.
@@ -32,14 +29,5 @@ impl Session {
     /// True if the subscription is a job feed.
     pub fn is_feed(&self, sub: &str) -> bool {
         self.feeds.contains(sub)
-    }
-
-    /// True if a job feed leaves `event` out, as it names other providers.
-    pub fn is_for_others(&self, sub: &str, event: &Event, settings: &Settings) -> bool {
-        settings.market.target_exclusive == Switch::On
-            && self.is_feed(sub)
-            && nip90::is_request(event.kind)
-            && nip59::recipients(event).next().is_some()
-            && !self.keys.iter().any(|key| nip59::is_recipient(event, key))
     }
 }

@@ -91,7 +91,7 @@ impl Session {
         settings: &Settings,
         now: Timestamp,
     ) -> Vec<Action> {
-        if !self.scope(settings, now).allows(event) || self.is_for_others(sub, event, settings) {
+        if !self.scope_in(sub, settings, now).allows(event) {
             return Vec::new();
         }
         match self.subscriptions.get_mut(sub).map(|subscription| &mut subscription.phase) {

@@ -9,7 +9,7 @@ mod receive;
 use crate::{
     ports::{ConnectionId, ConnectionMeta, Scope, Viewer},
     rules::{admission::Admission, lists::Lists, rates::Buckets},
-    settings::{Requirement, Settings},
+    settings::{Requirement, Settings, Switch},
 };
 use nexus_model::{Raw, Timestamp};
 use nexus_nostr::{Event, EventId, Filter, PublicKey, Reason, RelayMessage, Seconds};
@@ -160,7 +160,14 @@ impl Session {
             restricted_kinds: settings.read.restricted_kinds.clone(),
             now: now.into(),
             max_seq: None,
+            jobs_of: None,
         }
+    }
+
+    /// What the client may see in the subscription `sub` at `now`.
+    pub fn scope_in(&self, sub: &str, settings: &Settings, now: Timestamp) -> Scope {
+        let is_exclusive = settings.market.target_exclusive == Switch::On && self.is_feed(sub);
+        Scope { jobs_of: is_exclusive.then(|| self.keys.clone()), ..self.scope(settings, now) }
     }
 
     /// The client proved to hold `key`, or didn't prove it.

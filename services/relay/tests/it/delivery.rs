@@ -185,6 +185,20 @@ fn a_job_goes_first_while_a_flood_is_passed_on() {
 
 /// With somebody else to pass things on, publishing ends with its answers, whatever there is to pass on.
 #[test]
+fn a_job_that_is_gone_again_is_not_passed_on() {
+    run(async {
+        let mut stage = listened_to_by(&["ada"]).await;
+        stage.connect("bob").await;
+        let request = event(1, 5050, &[&["i", "x", "text"]], "");
+        let deletion = event(1, 5, &[&["e", &request.id.to_string()]], "");
+        let both = [publication(&request), publication(&deletion)];
+        stage.relay.on_messages(stage.connection("bob"), &both).await;
+        assert!(!stage.relay.storage().event_exists(&request.id).await.expect("memory can be read"));
+        assert_eq!(kinds(&stage, "ada"), [5]);
+    });
+}
+
+#[test]
 fn who_publishes_does_not_pass_on_if_somebody_else_does() {
     run(async {
         let wakes = Arc::new(AtomicUsize::new(0));

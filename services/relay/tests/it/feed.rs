@@ -1,4 +1,4 @@
-use crate::stage::TestStage;
+use crate::stage::{NOW, TestStage};
 use futures_util::FutureExt;
 use nexus_nostr::{Event, Kind, Seconds, SigningKey, Tags};
 use nexus_relay::settings::{Market, Settings, Switch};
@@ -86,6 +86,29 @@ fn a_feed_leaves_out_what_is_for_others_where_the_operator_says_so() {
             }
             assert_eq!(events, expected, "{name}");
         }
+    });
+}
+
+#[test]
+fn what_is_for_others_does_not_use_up_a_feeds_limit() {
+    run(async {
+        let mut stage = market(Switch::On).await;
+        publish(&mut stage, &event(1, 5050, &[])).await;
+        let other = key(7).public_key().to_string();
+        for number in 0..5 {
+            let (kind, at) = (Kind::new(5050), Seconds::new(NOW / 1_000 + 1));
+            let tags = Tags::new([["p", &other]]);
+            publish(&mut stage, &key(1).sign(kind, at, tags, number.to_string())).await;
+        }
+        stage.send("provider", r#"["REQ","again",{"intent":"job_request","limit":1}]"#).await;
+        let mut last = None;
+        while let Some(text) = stage.next("provider").await {
+            if text.starts_with(r#"["EOSE","again""#) {
+                break;
+            }
+            last = Some(text);
+        }
+        assert!(last.expect("a stored job").starts_with(r#"["EVENT","again""#));
     });
 }
 

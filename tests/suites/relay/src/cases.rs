@@ -200,6 +200,30 @@ pub(super) async fn restricted<S: StorageAdapter>(db: &S) {
     assert_eq!(db.count(&[Filter::new()], 10, None, &scope(&[2])).await.expect("the store works").count, 1);
 }
 
+/// Requests for others aren't seen in a job feed and don't use up its limit; everything else is.
+pub(super) async fn feeds<S: StorageAdapter>(db: &S) {
+    let [own, other] = [1, 2].map(|key| author(key).to_string());
+    for at in 0..5 {
+        store(db, &event(0, 5050, 100 + at, &[&["p", &other]], "for another")).await;
+    }
+    for (kind, at, tags) in [
+        (5050, 10, &[][..]),
+        (5050, 11, &[&["p", "nobody"][..]]),
+        (5050, 12, &[&["p", &other], &["p", &own]]),
+        (6050, 13, &[&["p", &other]]),
+    ] {
+        store(db, &event(0, kind, at, tags, "seen")).await;
+    }
+    let scope = Scope { viewer: Viewer::Client(Vec::new()), jobs_of: Some(vec![author(1)]), ..Scope::operator() };
+    for (limit, more) in [(3, true), (4, false), (10, false)] {
+        let page = db.query(&[Filter::new().with_limit(limit)], &scope).await.expect("the store works");
+        let moments: Vec<i64> = page.events.iter().map(|stored| stored.created_at.get()).collect();
+        assert_eq!((moments.as_slice(), page.more), (&[13, 12, 11, 10][..limit.min(4)], more));
+    }
+    assert_eq!(db.count(&[Filter::new()], 10, None, &scope).await.expect("the store works").count, 4);
+    assert_eq!(db.ids(&Filter::new(), 10, &scope).await.expect("the store works").len(), 4);
+}
+
 /// A position is given once; what comes later isn't seen up to an earlier one.
 pub(super) async fn positions<S: StorageAdapter>(db: &S) {
     let first = store(db, &event(0, 1, 10, &[], "first")).await;

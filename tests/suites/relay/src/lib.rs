@@ -27,6 +27,7 @@ pub async fn run<S: StorageAdapter>(fresh: impl AsyncFn() -> S, histories: u64) 
     cases::expiring(&fresh().await).await;
     cases::outlasting(&fresh().await).await;
     cases::restricted(&fresh().await).await;
+    cases::feeds(&fresh().await).await;
     cases::positions(&fresh().await).await;
     cases::searching(&fresh().await).await;
     cases::records(&fresh().await).await;

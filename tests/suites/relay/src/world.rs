@@ -74,6 +74,7 @@ impl World {
             restricted_kinds: Arc::from([Kind::DIRECT_MESSAGE, Kind::GIFT_WRAP, Kind::VANISH]),
             now: Seconds::new(1_000 + i64::try_from(self.below(3)).unwrap_or(0) * 10),
             max_seq: None,
+            jobs_of: (self.below(3) == 0).then(|| vec![self.author()]),
         }
     }
 

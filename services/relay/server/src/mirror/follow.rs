@@ -87,22 +87,26 @@ impl<B: Backend> Follower<B> {
     /// Subscribes, and waits until that holds: what happens during the catching up must not be missed.
     async fn subscribe(&mut self, link: &mut Link) -> Result<(), SyncError> {
         let filter = self.stream.filter.clone().with_limit(0);
-        let (mut aside, mut may_retry) = (Vec::new(), true);
+        let mut may_retry = true;
         link.send(Ask::Req(SUB, &filter)).await?;
+        // What happens before the end waits until the stream listens.
+        let ended = |reply| match reply {
+            Reply::Eose { sub } if sub == SUB => Ok(None),
+            Reply::Closed { sub, message } if sub == SUB => Ok(Some(message)),
+            other => Err(other),
+        };
         loop {
-            match link.answer().await? {
-                Reply::Eose { sub } if sub == SUB => break,
-                Reply::Closed { sub, message } if sub == SUB => {
+            match link.answer_to(ended).await? {
+                None => break,
+                Some(message) => {
                     if !(may_retry && message.starts_with("auth-required") && link.authenticate().await?) {
                         return Err(SyncError::Refused(message));
                     }
                     may_retry = false;
                     link.send(Ask::Req(SUB, &filter)).await?;
                 }
-                other => aside.push(other),
             }
         }
-        link.put_aside(aside);
         Ok(())
     }
 
@@ -219,7 +223,7 @@ fn gather(link: &mut Link, first: Raw<Event>) -> Result<Vec<Raw<Event>>, LinkErr
         match link.listen_now().transpose()? {
             Some(Reply::Event { sub, event }) if sub == SUB => events.push(*event),
             Some(other) => {
-                link.put_aside(vec![other]);
+                link.put_aside(other);
                 break;
             }
             None => break,

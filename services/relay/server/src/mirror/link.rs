@@ -37,7 +37,34 @@ pub struct Link {
     options: LinkOptions,
     proof: Proof,
     /// What came while something else was waited for.
-    aside: VecDeque<Reply>,
+    aside: Aside,
+}
+
+/// Messages that wait while something else is waited for. When there are too many the rest is dropped: a stream gets it
+/// when it catches up.
+#[derive(Debug, Default)]
+struct Aside {
+    replies: VecDeque<Reply>,
+    dropped: usize,
+}
+
+impl Aside {
+    fn put(&mut self, reply: Reply) {
+        if self.replies.len() < MAX_ASIDE {
+            self.replies.push_back(reply);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Puts `others` before those that wait already.
+    fn put_first(&mut self, others: Self, url: &str) {
+        if others.dropped > 0 {
+            tracing::warn!(url, dropped = others.dropped, "another relay says too much at once");
+        }
+        let later = std::mem::replace(&mut self.replies, others.replies);
+        later.into_iter().for_each(|reply| self.put(reply));
+    }
 }
 
 /// How far this side has proved who it is.
@@ -77,7 +104,7 @@ impl Link {
         let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
         let connecting = connect_async_with_config(url, Some(config), true);
         let (socket, _) = timeout(options.patience, connecting).await.map_err(|_| LinkError::Silent)??;
-        Ok(Self { url: url.to_owned(), socket, options, proof: Proof::None, aside: VecDeque::new() })
+        Ok(Self { url: url.to_owned(), socket, options, proof: Proof::None, aside: Aside::default() })
     }
 
     /// The other relay's address.
@@ -97,7 +124,7 @@ impl Link {
     /// The next message, however long it takes. Authentication is answered on the way, and what can't be read is
     /// passed over. May be cancelled without losing a message.
     pub(super) async fn listen(&mut self) -> Result<Reply, LinkError> {
-        if let Some(reply) = self.aside.pop_front() {
+        if let Some(reply) = self.aside.replies.pop_front() {
             return Ok(reply);
         }
         loop {
@@ -112,19 +139,29 @@ impl Link {
         self.listen().now_or_never()
     }
 
-    /// The next message, which must come in time.
-    pub(super) async fn answer(&mut self) -> Result<Reply, LinkError> {
-        timeout(self.options.patience, self.listen()).await.unwrap_or(Err(LinkError::Silent))
+    /// The next message that `wanted` takes, which must come in time whatever else is said. The others wait for
+    /// [`Link::listen`].
+    pub(super) async fn answer_to<T>(
+        &mut self,
+        mut wanted: impl FnMut(Reply) -> Result<T, Reply>,
+    ) -> Result<T, LinkError> {
+        let (mut others, patience) = (Aside::default(), self.options.patience);
+        let waiting = async {
+            loop {
+                match wanted(self.listen().await?) {
+                    Ok(answer) => return Ok(answer),
+                    Err(other) => others.put(other),
+                }
+            }
+        };
+        let answer = timeout(patience, waiting).await.unwrap_or(Err(LinkError::Silent));
+        self.aside.put_first(others, &self.url);
+        answer
     }
 
-    /// Puts messages back that were not what was waited for. When there are too many the rest is dropped: a stream
-    /// gets it when it catches up.
-    pub(super) fn put_aside(&mut self, replies: Vec<Reply>) {
-        let room = MAX_ASIDE.saturating_sub(self.aside.len());
-        if replies.len() > room {
-            tracing::warn!(url = self.url, dropped = replies.len() - room, "another relay says too much at once");
-        }
-        self.aside.extend(replies.into_iter().take(room));
+    /// Puts a message back that was not what was waited for.
+    pub(super) fn put_aside(&mut self, reply: Reply) {
+        self.aside.put(reply);
     }
 
     /// True once the other side believes who this is: then what was refused before may be asked again. Waits for
@@ -137,18 +174,15 @@ impl Link {
             Proof::None => self.options.patience.min(CHALLENGE),
             _ => self.options.patience,
         };
-        let mut aside = Vec::new();
         let waiting = async {
             while self.proof != Proof::Accepted {
                 if let Some(reply) = self.read().await? {
-                    aside.push(reply);
+                    self.aside.put(reply);
                 }
             }
             Ok(true)
         };
-        let proved = timeout(patience, waiting).await.unwrap_or(Ok(false));
-        self.put_aside(aside);
-        proved
+        timeout(patience, waiting).await.unwrap_or(Ok(false))
     }
 
     /// Ends the connection politely.

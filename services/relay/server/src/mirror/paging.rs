@@ -67,30 +67,45 @@ impl Pages {
     }
 }
 
-/// All stored events that another relay sends for a filter. What doesn't match it is left out.
+/// What another relay says about a subscription.
+enum Said {
+    Event(Box<Raw<Event>>),
+    End,
+    Closed(String),
+}
+
+/// What `reply` says about the subscription `name`, if it does.
+fn said(name: &str, reply: Reply) -> Result<Said, Reply> {
+    match reply {
+        Reply::Event { sub, event } if sub == name => Ok(Said::Event(event)),
+        Reply::Eose { sub } if sub == name => Ok(Said::End),
+        Reply::Closed { sub, message } if sub == name => Ok(Said::Closed(message)),
+        other => Err(other),
+    }
+}
+
+/// All stored events that another relay sends for a filter, which has a limit. What doesn't match it is left out. A relay
+/// that completes the last second may send some more than were asked for (NIP-67); twice as many are all that is heard.
 pub(super) async fn events(link: &mut Link, name: &str, filter: &Filter) -> Result<Vec<Raw<Event>>, SyncError> {
-    let (mut events, mut aside) = (Vec::new(), Vec::new());
-    let mut may_retry = true;
+    let (mut events, mut may_retry) = (Vec::new(), true);
+    let mut room = filter.limit().unwrap_or(PAGE).saturating_mul(2);
     link.send(Ask::Req(name, filter)).await?;
-    loop {
-        match link.answer().await? {
-            Reply::Event { sub, event } if sub == name => {
-                if filter.matches(event.peek()) {
-                    events.push(*event);
-                }
+    while room > 0 {
+        match link.answer_to(|reply| said(name, reply)).await? {
+            Said::Event(event) => {
+                room -= 1;
+                events.extend(Some(*event).filter(|event| filter.matches(event.peek())));
             }
-            Reply::Eose { sub } if sub == name => break,
-            Reply::Closed { sub, message } if sub == name => {
+            Said::End => break,
+            Said::Closed(message) => {
                 if !(may_retry && message.starts_with("auth-required") && link.authenticate().await?) {
                     return Err(SyncError::Refused(message));
                 }
                 may_retry = false;
                 link.send(Ask::Req(name, filter)).await?;
             }
-            other => aside.push(other),
         }
     }
-    link.put_aside(aside);
     close(link, name).await?;
     Ok(events)
 }

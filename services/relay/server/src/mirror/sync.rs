@@ -160,21 +160,16 @@ impl<B: Backend> Work<'_, B> {
             tracing::debug!(message, "another relay doesn't negotiate");
             if message.starts_with("auth-required") { Move::MustAuthenticate } else { Move::Refused }
         };
-        let mut aside = Vec::new();
-        let answer = loop {
-            match self.link.answer().await {
-                Ok(Reply::NegMsg { sub, message }) if sub == SESSION => break Move::Made(message),
-                Ok(Reply::NegErr { sub, message } | Reply::Closed { sub, message }) if sub == SESSION => {
-                    break refused(message);
-                }
-                Ok(Reply::Notice(message)) => break refused(message),
-                Ok(other) => aside.push(other),
-                Err(LinkError::Silent) => break Move::Refused,
-                Err(error) => return Err(error),
-            }
+        let wanted = |reply| match reply {
+            Reply::NegMsg { sub, message } if sub == SESSION => Ok(Move::Made(message)),
+            Reply::NegErr { sub, message } | Reply::Closed { sub, message } if sub == SESSION => Ok(refused(message)),
+            Reply::Notice(message) => Ok(refused(message)),
+            other => Err(other),
         };
-        self.link.put_aside(aside);
-        Ok(answer)
+        match self.link.answer_to(wanted).await {
+            Err(LinkError::Silent) => Ok(Move::Refused),
+            answer => answer,
+        }
     }
 
     async fn settle(&mut self, differences: Differences, scope: &Scope) -> Result<(), SyncError> {

@@ -30,20 +30,18 @@ pub(super) async fn upload(link: &mut Link, events: &[(EventId, std::sync::Arc<s
 }
 
 async fn settle(link: &mut Link, mut waiting: HashSet<EventId>, sent: &mut Sent) -> Result<(), LinkError> {
-    let mut aside = Vec::new();
     while !waiting.is_empty() {
-        match link.answer().await? {
-            Reply::Ok { id, taken, message } if waiting.remove(&id) => {
-                if taken {
-                    sent.taken += 1;
-                } else {
-                    sent.refused += 1;
-                    tracing::debug!(url = link.url(), %id, message, "another relay refuses an event");
-                }
-            }
-            other => aside.push(other),
+        let verdict = |reply| match reply {
+            Reply::Ok { id, taken, message } if waiting.remove(&id) => Ok((id, taken, message)),
+            other => Err(other),
+        };
+        let (id, taken, message) = link.answer_to(verdict).await?;
+        if taken {
+            sent.taken += 1;
+        } else {
+            sent.refused += 1;
+            tracing::debug!(url = link.url(), %id, message, "another relay refuses an event");
         }
     }
-    link.put_aside(aside);
     Ok(())
 }

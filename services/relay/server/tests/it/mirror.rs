@@ -13,7 +13,7 @@ use nexus_relay::{
     settings::{Auth, Requirement, Settings},
 };
 use nexus_relay_server::{
-    mirror::{Direction, Link, LinkOptions, Method, Report, Router, Stream, SyncOptions, sync},
+    mirror::{Direction, Link, LinkError, LinkOptions, Method, Report, Router, Stream, SyncError, SyncOptions, sync},
     plugin,
 };
 use nexus_runtime::Clock;
@@ -189,6 +189,42 @@ async fn an_old_fashioned_relay_is_read_page_by_page() {
     let report = level(&here, &url, &options(Filter::new(), Direction::Both), None).await;
     assert_eq!((report.method, report.new, report.sent.taken), (Method::Paging, 40, 1));
     assert_eq!(here.ids().await, there.ids().await);
+}
+
+/// A relay that listens to nobody, and tells the same three events in the subscription `sub` without an end.
+async fn endless(sub: &'static str) -> Served {
+    let texts: Vec<String> = (1..4).map(|number| format!(r#"["EVENT","{sub}",{}]"#, note(number).to_json())).collect();
+    let routes = Routes::new().route(
+        "/",
+        any(async move |upgrade: WebSocketUpgrade| {
+            upgrade.on_upgrade(async move |mut socket| {
+                for text in texts.iter().cycle() {
+                    if socket.send(Message::text(text.as_str())).await.is_err() {
+                        return;
+                    }
+                }
+            })
+        }),
+    );
+    serve(routes).await
+}
+
+#[tokio::test]
+async fn a_relay_that_talks_without_an_end_is_not_heard_for_ever() {
+    let here = node(Settings::default()).await;
+    let told = async |sub: &'static str| {
+        let there = endless(sub).await;
+        let patience = Duration::from_millis(300);
+        let options = LinkOptions { patience, ..link_options(None) };
+        let mut link = Link::connect(&there.url.replace("http://", "ws://"), options).await.expect("a connection");
+        let level =
+            async { sync::<Adapters>(&here.relay, &mut link, &self::options(Filter::new(), Direction::Down)).await };
+        tokio::time::timeout(Duration::from_secs(60), level).await.expect("it ends")
+    };
+    let report = told("nexus-page").await.expect("what comes is taken");
+    assert_eq!((report.method, report.new), (Method::Paging, 3));
+    let silent = told("something else").await;
+    assert!(matches!(silent, Err(SyncError::Link(LinkError::Silent))), "{silent:?}");
 }
 
 /// A router that runs, with streams that can be changed.
