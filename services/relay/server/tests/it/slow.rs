@@ -131,6 +131,8 @@ async fn who_asks_faster_than_it_reads_is_read_later_and_loses_nothing() {
     let asked = 24_000;
     let house = house(1 << 20).await;
     let stream = narrow(&house).await;
+    let is_there = async |house: &House| !house.relay.sockets().connections().is_empty();
+    house.until("the relay has the connection", is_there).await;
     let id = house.relay.sockets().connections().into_iter().max().expect("a connection");
     let (mut reads, mut writes) = stream.into_split();
     let asks = tokio::spawn(async move {
