@@ -42,7 +42,8 @@ const FORGET_JOB: &str = "DELETE FROM job WHERE id IN (SELECT value FROM json_ea
 const JOB: &str = "INSERT INTO job SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?1)";
 const PROVIDER: &str = "INSERT INTO job_provider SELECT value->>0, value->>1 FROM json_each(?1)";
 const COUNT: &str = "INSERT INTO tally SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?1) WHERE true \
-    ON CONFLICT DO UPDATE SET amount = amount + excluded.amount";
+    ON CONFLICT DO UPDATE SET amount = CASE WHEN counter GLOB 'customers_*' OR counter GLOB 'providers_*' \
+    THEN max(amount, excluded.amount) ELSE amount + excluded.amount END";
 const FORGET_STANDING: &str = "DELETE FROM standing WHERE pubkey IN (SELECT value FROM json_each(?1))";
 const STAND: &str = "INSERT INTO standing SELECT value->>0, value->>1, value->>2 FROM json_each(?1) WHERE true \
     ON CONFLICT DO UPDATE SET amount = CASE measure WHEN 'last_seen' THEN max(amount, excluded.amount) \
@@ -151,13 +152,17 @@ impl Plan {
         for job in effects.jobs {
             self.put_job(job);
         }
-        for Tally { day, kind, counter, amount } in effects.tallies {
-            *self.tallies.entry((day, kind.get(), counter)).or_default() += amount;
-        }
+        effects.tallies.into_iter().for_each(|tally| self.count(tally));
         self.mark(effects.marks);
         if let Some((author, until)) = effects.vanished {
             self.vanish(&event.id, author, until);
         }
+    }
+
+    /// Adds to what the market counted.
+    pub(crate) fn count(&mut self, Tally { day, kind, counter, amount }: Tally) {
+        let known = self.tallies.entry((day, kind.get(), counter)).or_default();
+        *known = counter.joined(*known, amount);
     }
 
     fn mark(&mut self, marks: Vec<Mark>) {
@@ -266,7 +271,7 @@ impl Plan {
         let providers = kept.iter().flat_map(|job| job.providers.keys().map(|provider| (provider, job.id)));
         batch.extend(Statement::over(PROVIDER, providers)?);
         let tallies = self.tallies.iter().map(|((day, kind, counter), amount)| {
-            (day, kind, counter.as_str(), i64::try_from(*amount).unwrap_or(i64::MAX / 2))
+            (day, kind, counter.name(), i64::try_from(*amount).unwrap_or(i64::MAX / 2))
         });
         batch.extend(Statement::over(COUNT, tallies)?);
         batch.extend(Statement::over(FORGET_STANDING, &self.forgotten)?);

@@ -72,14 +72,14 @@ impl<D: D1> D1Storage<D> {
         Err(overtaken.map_or(StorageError::TimedOut, StorageError::from))
     }
 
-    /// Removes what `find` selects as `seq` and `id`.
-    async fn remove(&self, find: Statement, reason: RemovalReason) -> Answer<u64> {
+    /// Removes what `find` selects, each row as `remove` says.
+    async fn remove(&self, find: Statement, remove: impl Fn(&mut Plan, &Row) -> Answer<()>) -> Answer<u64> {
         let questions = [Statement::new(Snapshot::POSITION, &Value::Null), find];
         let plan = |answers: &[Vec<Row>]| {
             let [last, found] = answers else { return Err(StorageError::Damaged("a batch answers each statement")) };
             let mut plan = Plan::at(position(last)?);
             for row in found {
-                plan.remove(seq(row)?, row.parsed("id")?, reason);
+                remove(&mut plan, row)?;
             }
             Ok((plan, found.len() as u64))
         };
@@ -202,7 +202,7 @@ impl<D: D1> StorageAdapter for D1Storage<D> {
 
     async fn delete_event(&self, id: &EventId) -> Answer<bool> {
         let find = Statement::new("SELECT seq, id FROM event WHERE id = ?1->>'$'", &json!(id));
-        Ok(self.remove(find, RemovalReason::Banned).await? > 0)
+        Ok(self.remove(find, ban).await? > 0)
     }
 
     async fn delete_by_filter(&self, filter: &Filter) -> Answer<u64> {
@@ -217,13 +217,15 @@ impl<D: D1> StorageAdapter for D1Storage<D> {
         } else {
             Query::new(filter, &Scope::operator()).first(Columns::Place, max)
         };
-        self.remove(find, RemovalReason::Banned).await
+        self.remove(find, ban).await
     }
 
     async fn sweep_expired(&self, now: Seconds, max: usize) -> Answer<u64> {
-        let sql = "SELECT seq, id FROM event WHERE expires_at <= ?1->>'$.now' ORDER BY expires_at LIMIT ?1->>'$.max'";
+        let sql = "SELECT e.seq, e.id, coalesce(j.json, 'null') AS job FROM event e \
+                   LEFT JOIN job j ON e.kind BETWEEN 5000 AND 5999 AND j.id = e.id \
+                   WHERE e.expires_at <= ?1->>'$.now' ORDER BY e.expires_at LIMIT ?1->>'$.max'";
         let find = Statement::new(sql, &json!({ "now": now, "max": most(max) }));
-        self.remove(find, RemovalReason::Expired).await
+        self.remove(find, expire).await
     }
 
     async fn last_seq(&self) -> Answer<Seq> {
@@ -349,6 +351,20 @@ fn most(max: usize) -> i64 {
 }
 
 /// The event of a row, if it is what was meant and may be seen.
+/// Removes the event of a row at the operator's wish.
+fn ban(plan: &mut Plan, row: &Row) -> Answer<()> {
+    plan.remove(seq(row)?, row.parsed("id")?, RemovalReason::Banned);
+    Ok(())
+}
+
+/// Removes the event of a row that has expired, and counts its job if nobody did it.
+fn expire(plan: &mut Plan, row: &Row) -> Answer<()> {
+    plan.remove(seq(row)?, row.parsed("id")?, RemovalReason::Expired);
+    let job: Option<Job> = row.json("job")?;
+    job.as_ref().and_then(Tally::expired).into_iter().for_each(|tally| plan.count(tally));
+    Ok(())
+}
+
 fn wanted(row: &Row, filter: &Filter, scope: &Scope) -> Answer<Option<StoredEvent>> {
     let event = event(row)?;
     if filter.matches(&event) && scope.allows(&event) { stored(row).map(Some) } else { Ok(None) }

@@ -198,8 +198,7 @@ impl SqliteStorage {
     pub fn tally(&self, day: i64, kind: Kind, counter: Counter) -> Result<u64> {
         self.core.database.read(|connection| {
             let sql = "SELECT amount FROM tally WHERE day = ? AND kind = ? AND counter = ?";
-            let amount =
-                connection.prepare_cached(sql)?.query_row((day, kind.get(), counter.as_str()), |row| row.get(0));
+            let amount = connection.prepare_cached(sql)?.query_row((day, kind.get(), counter.name()), |row| row.get(0));
             Ok(optional(amount)?.map_or(0, i64::unsigned_abs))
         })
     }

@@ -4,14 +4,14 @@ use super::{
     draft::Draft,
     group::OpenGroup,
     index::{Snapshot, age, key},
-    known::{Stored, job},
+    known::{Stored, job, job_of},
     rows::{self, number},
 };
 use crate::{Error, Result};
 use nexus_model::Seq;
 use nexus_nostr::{
     Event, EventId, Kind, PublicKey, Seconds, TagName,
-    nip::{nip09::Address, nip59},
+    nip::{nip09::Address, nip59, nip90},
 };
 use nexus_relay::{
     decide::{Decision, Effects, Tombstone, decide},
@@ -68,8 +68,8 @@ impl Writer<'_> {
                 && concerned(expires_at, &event)
             {
                 self.remove(*seq, &event.id, reason)?;
-                if let Some(address) = Address::of(&event).filter(|_| reason == RemovalReason::Expired) {
-                    self.outlast(&address, event.created_at)?;
+                if reason == RemovalReason::Expired {
+                    self.expire(&event)?;
                 }
                 removed += 1;
             }
@@ -136,10 +136,18 @@ impl Writer<'_> {
         }
     }
 
-    /// Remembers that the newest version at an address has expired.
-    fn outlast(&mut self, address: &Address, written_at: Seconds) -> Result<()> {
-        let key = (address.kind.get(), address.pubkey.as_bytes(), &address.d, written_at.get());
-        self.run("INSERT OR REPLACE INTO expired_address VALUES (?, ?, ?, ?)", key)
+    /// Remembers of an event that it has expired: if it was the newest version at an address, or a request for a job.
+    fn expire(&mut self, event: &Event) -> Result<()> {
+        if let Some(address) = Address::of(event) {
+            let key = (address.kind.get(), address.pubkey.as_bytes(), &address.d, event.created_at.get());
+            self.run("INSERT OR REPLACE INTO expired_address VALUES (?, ?, ?, ?)", key)?;
+        }
+        if nip90::is_request(event.kind)
+            && let Some(tally) = job_of(self.connection, &event.id)?.as_ref().and_then(Tally::expired)
+        {
+            self.count(&tally)?;
+        }
+        Ok(())
     }
 
     fn vanish(&mut self, author: PublicKey, until: Seconds) -> Result<()> {
@@ -219,9 +227,12 @@ impl Writer<'_> {
     }
 
     fn count(&mut self, tally: &Tally) -> Result<()> {
-        let sql = "INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount";
+        let sum = "INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount";
+        let most = "INSERT INTO tally VALUES (?, ?, ?, ?) \
+                    ON CONFLICT DO UPDATE SET amount = max(amount, excluded.amount)";
+        let sql = if tally.counter.register().is_some() { most } else { sum };
         let amount = i64::try_from(tally.amount).unwrap_or(i64::MAX / 2);
-        self.run(sql, (tally.day, tally.kind.get(), tally.counter.as_str(), amount))
+        self.run(sql, (tally.day, tally.kind.get(), tally.counter.name(), amount))
     }
 
     /// Runs a statement, and gives the number of rows that it changed.

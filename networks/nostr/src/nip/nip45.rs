@@ -28,12 +28,22 @@ impl HyperLogLog {
 
     /// Counts the author of an event.
     pub fn add(&mut self, author: &PublicKey) {
+        let (register, rank) = Self::place(author, self.offset);
+        self.raise(register, rank);
+    }
+
+    /// Which register counts `author`, by its byte at `offset`, and to what it is raised.
+    pub fn place(author: &PublicKey, offset: usize) -> (u8, u8) {
         let bytes = author.as_bytes();
-        let run = &bytes[self.offset + 1..][..RUN];
+        let run = &bytes[offset + 1..][..RUN];
         let zero_bytes = run.iter().take_while(|byte| **byte == 0).count();
         let rest = run.get(zero_bytes).map_or(0, |byte| byte.leading_zeros() as usize);
-        let rank = u8::try_from(8 * zero_bytes + rest + 1).unwrap_or(u8::MAX);
-        let register = &mut self.registers[usize::from(bytes[self.offset])];
+        (bytes[offset], u8::try_from(8 * zero_bytes + rest + 1).unwrap_or(u8::MAX))
+    }
+
+    /// Raises a register to `rank`, if it is lower.
+    pub fn raise(&mut self, register: u8, rank: u8) {
+        let register = &mut self.registers[usize::from(register)];
         *register = rank.max(*register);
     }
 

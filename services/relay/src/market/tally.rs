@@ -1,9 +1,12 @@
 //! What the market counts for each day and kind of job. Counts are stored, as what is counted expires.
 
-use super::{Job, Request};
+use super::{Job, JobState, Request};
 use nexus_nostr::{
     Event, Kind, Seconds,
-    nip::nip90::{self, Status},
+    nip::{
+        nip45::HyperLogLog,
+        nip90::{self, Status},
+    },
 };
 
 /// What is counted. The names are kept for good: they are on disk.
@@ -25,11 +28,19 @@ pub enum Counter {
     LatencySeconds,
     /// Jobs of which the latency is known.
     LatencyCount,
+    /// Requests that ended without a result.
+    Expired,
+    /// How many customers asked: a register of HyperLogLog, of which the highest value counts and not the sum.
+    Customers(u8),
+    /// How many providers answered, in the same way.
+    Providers(u8),
 }
 
 impl Counter {
-    /// Every counter.
-    pub const ALL: [Self; 12] = [
+    /// The byte of a key by which its register is chosen. It is kept for good: registers are on disk.
+    pub const OFFSET: usize = 8;
+    /// Every counter that is a sum.
+    const SUMS: [Self; 13] = [
         Self::Requests,
         Self::Results,
         Self::Feedback(Status::PaymentRequired),
@@ -42,15 +53,40 @@ impl Counter {
         Self::AmountMsat,
         Self::LatencySeconds,
         Self::LatencyCount,
+        Self::Expired,
     ];
 
     /// The counter of this name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|counter| counter.as_str() == name)
+        let register = |role: &str| name.strip_prefix(role)?.strip_prefix('_')?.parse().ok();
+        let sum = || Self::SUMS.into_iter().find(|counter| counter.word() == name);
+        let customers = register("customers").map(Self::Customers);
+        customers.or_else(|| register("providers").map(Self::Providers)).or_else(sum)
     }
 
-    /// The name on disk and in statistics.
-    pub const fn as_str(self) -> &'static str {
+    /// The name on disk.
+    pub fn name(self) -> String {
+        match self.register() {
+            Some(register) => format!("{}_{register}", self.word()),
+            None => self.word().to_owned(),
+        }
+    }
+
+    /// The register, if it is one.
+    pub const fn register(self) -> Option<u8> {
+        match self {
+            Self::Customers(register) | Self::Providers(register) => Some(register),
+            _ => None,
+        }
+    }
+
+    /// What is known after `amount` was counted.
+    pub fn joined(self, known: u64, amount: u64) -> u64 {
+        if self.register().is_some() { known.max(amount) } else { known.saturating_add(amount) }
+    }
+
+    /// The name in statistics.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Requests => "requests",
             Self::Results => "results",
@@ -64,6 +100,9 @@ impl Counter {
             Self::AmountMsat => "amount_msat",
             Self::LatencySeconds => "latency_seconds",
             Self::LatencyCount => "latency_count",
+            Self::Expired => "expired",
+            Self::Customers(_) => "customers",
+            Self::Providers(_) => "providers",
         }
     }
 }
@@ -77,7 +116,7 @@ pub struct Tally {
     pub kind: Kind,
     /// What is counted.
     pub counter: Counter,
-    /// How much is added.
+    /// How much is added; for a register, to what it is raised.
     pub amount: u64,
 }
 
@@ -87,18 +126,34 @@ impl Tally {
         let kind = job.request.as_ref().map_or(fallback_kind(event.kind), |request| request.kind);
         let day = received_at.get() / 86_400;
         let tally = |counter, amount| Self { day, kind, counter, amount };
+        let (register, rank) = HyperLogLog::place(&event.pubkey, Counter::OFFSET);
         if nip90::is_request(event.kind) {
             let bid = nip90::bid_msat(event).map(|bid| tally(Counter::BidMsat, bid));
-            return std::iter::once(tally(Counter::Requests, 1)).chain(bid).collect();
+            let requests = [tally(Counter::Requests, 1), tally(Counter::Customers(register), rank.into())];
+            return requests.into_iter().chain(bid).collect();
         }
+        let provider = tally(Counter::Providers(register), rank.into());
         if event.kind == Kind::JOB_FEEDBACK {
             let status = nip90::status_text(event).and_then(Status::parse);
-            return status.map(|status| tally(Counter::Feedback(status), 1)).into_iter().collect();
+            let feedback = status.map(|status| tally(Counter::Feedback(status), 1));
+            return std::iter::once(provider).chain(feedback).collect();
         }
         let amount = nip90::amount_msat(event).map(|amount| tally(Counter::AmountMsat, amount));
         let latencies =
             latency.map(|seconds| [tally(Counter::LatencySeconds, seconds), tally(Counter::LatencyCount, 1)]);
-        std::iter::once(tally(Counter::Results, 1)).chain(amount).chain(latencies.into_iter().flatten()).collect()
+        [provider, tally(Counter::Results, 1)]
+            .into_iter()
+            .chain(amount)
+            .chain(latencies.into_iter().flatten())
+            .collect()
+    }
+
+    /// What to count for a job whose request has expired: on the day on which it came, if there is no result.
+    pub fn expired(job: &Job) -> Option<Self> {
+        let request = job.request.as_ref()?;
+        let is_expired = job.state(request.expires_at?) == JobState::Expired;
+        let day = request.received_at.get() / 86_400;
+        is_expired.then_some(Self { day, kind: request.kind, counter: Counter::Expired, amount: 1 })
     }
 
     /// What to count for a request that its customer deleted: on the day on which it came, which nobody chooses.

@@ -122,13 +122,16 @@ impl State {
         for job in effects.jobs {
             self.jobs.insert(job.id, job);
         }
-        for tally in effects.tallies {
-            *self.tallies.entry((tally.day, tally.kind, tally.counter)).or_default() += tally.amount;
-        }
+        effects.tallies.into_iter().for_each(|tally| self.count(tally));
         self.mark(effects.marks);
         if let Some((author, until)) = effects.vanished {
             self.vanish(author, until);
         }
+    }
+
+    fn count(&mut self, Tally { day, kind, counter, amount }: Tally) {
+        let known = self.tallies.entry((day, kind, counter)).or_default();
+        *known = counter.joined(*known, amount);
     }
 
     fn mark(&mut self, marks: impl IntoIterator<Item = Mark>) {
@@ -163,6 +166,10 @@ impl State {
             if reason == RemovalReason::Expired {
                 self.expired.insert(address, kept.event.created_at);
             }
+        }
+        if reason == RemovalReason::Expired {
+            let tally = self.jobs.get(id).and_then(Tally::expired);
+            tally.into_iter().for_each(|tally| self.count(tally));
         }
         self.last = self.last.next();
         self.removals.insert(self.last, (*id, reason));

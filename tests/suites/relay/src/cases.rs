@@ -379,6 +379,37 @@ pub(super) async fn standing<S: StorageAdapter>(db: &S) {
     assert_eq!((performed(1).await, performed(2).await), (Performance::default(), kept.performance()));
 }
 
+/// What the market counts for a day: jobs that end without a result, and how many asked and answered, each once.
+pub(super) async fn counting<S: StorageAdapter>(db: &S) {
+    let request = |by: u8, at: i64| event(by, 5050, at, &[], "a job");
+    for (by, at) in [(0, 100), (0, 101), (0, 102), (2, 103)] {
+        let event = Verified::by_operator(request(by, at));
+        let prepared = PreparedEvent::new(event, Seconds::new(1_000), Some(Seconds::new(2_000)));
+        db.store_event(prepared).await.expect("the store works");
+    }
+    let answer = |by: u8, kind: u16, at: i64, to: &Event, status: &str| {
+        let (id, customer) = (to.id.to_string(), to.pubkey.to_string());
+        event(by, kind, at, &[&["e", &id], &["p", &customer], &["status", status]], "")
+    };
+    store(db, &answer(3, 6050, 110, &request(0, 100), "")).await;
+    store(db, &answer(3, 7000, 111, &request(0, 101), "error")).await;
+    store(db, &answer(1, 7000, 112, &request(0, 101), "processing")).await;
+    store(db, &event(0, 5, 120, &[&["e", &request(0, 102).id.to_string()]], "")).await;
+    let counted = async || {
+        let tallies = db.tallies(0).await.expect("the store works");
+        let registers = |of: &dyn Fn(Counter) -> bool| tallies.iter().filter(|tally| of(tally.counter)).count();
+        let expired = tallies.iter().find(|tally| tally.counter == Counter::Expired).map(|tally| tally.amount);
+        let customers = registers(&|counter| matches!(counter, Counter::Customers(_)));
+        (expired, customers, registers(&|counter| matches!(counter, Counter::Providers(_))))
+    };
+    assert_eq!(counted().await, (None, 2, 2));
+    let ranks = db.tallies(0).await.expect("the store works");
+    let mut ranks = ranks.iter().filter(|tally| matches!(tally.counter, Counter::Customers(_)));
+    assert!(ranks.all(|tally| tally.amount <= 8), "the same customer is one, however often they ask");
+    assert_eq!(db.sweep_expired(Seconds::new(2_000), 10).await.expect("the store works"), 3);
+    assert_eq!(counted().await, (Some(2), 2, 2));
+}
+
 /// Operators remove what they want, and count authors.
 pub(super) async fn operators<S: StorageAdapter>(db: &S) {
     let tagged = |by: u8, at: i64| event(by, 7, at, &[&["t", "x"]], "+");

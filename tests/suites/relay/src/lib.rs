@@ -34,6 +34,7 @@ pub async fn run<S: StorageAdapter>(fresh: impl AsyncFn() -> S, histories: u64) 
     cases::jobs(&fresh().await).await;
     cases::many_jobs(&fresh().await).await;
     cases::standing(&fresh().await).await;
+    cases::counting(&fresh().await).await;
     cases::rebuilding(&fresh().await).await;
     cases::forgetting(&fresh().await).await;
     cases::operators(&fresh().await).await;

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::backend::Backend;
 use axum::extract::State;
-use nexus_nostr::{Filter, Kind, PublicKey, Seconds};
+use nexus_nostr::{Filter, Kind, PublicKey, Seconds, nip::nip45::HyperLogLog};
 use nexus_relay::{
-    market::{Job, JobQuery, JobState, Tally},
+    market::{Counter, Job, JobQuery, JobState, Tally},
     ports::{Scope, StorageAdapter, WebSocketAdapter},
 };
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,13 @@ struct DayStats {
     counts: BTreeMap<&'static str, u64>,
 }
 
+/// Sums, and registers of which each set tells how many there were.
+#[derive(Default)]
+struct Counts {
+    sums: BTreeMap<&'static str, u64>,
+    parties: BTreeMap<&'static str, HyperLogLog>,
+}
+
 /// `GET /api/v1/stats`, `GET /api/stats`
 pub(super) async fn stats<B: Backend>(
     State(market): State<Market<B>>,
@@ -108,11 +115,30 @@ async fn market_stats<B: Backend>(market: &Market<B>, first_day: i64, now: Secon
 }
 
 fn by_day(tallies: Vec<Tally>) -> Vec<DayStats> {
-    let mut days: BTreeMap<(i64, Kind), BTreeMap<&'static str, u64>> = BTreeMap::new();
+    let mut days: BTreeMap<(i64, Kind), Counts> = BTreeMap::new();
     for tally in tallies {
-        days.entry((tally.day, tally.kind)).or_default().insert(tally.counter.as_str(), tally.amount);
+        days.entry((tally.day, tally.kind)).or_default().add(tally.counter, tally.amount);
     }
-    days.into_iter().map(|((day, kind), counts)| DayStats { day, kind: kind.get(), counts }).collect()
+    days.into_iter().map(|((day, kind), counts)| DayStats { day, kind: kind.get(), counts: counts.told() }).collect()
+}
+
+impl Counts {
+    fn add(&mut self, counter: Counter, amount: u64) {
+        match counter.register() {
+            Some(register) => {
+                let empty = || HyperLogLog::with_offset(Counter::OFFSET);
+                let party = self.parties.entry(counter.word()).or_insert_with(empty);
+                party.raise(register, u8::try_from(amount).unwrap_or(u8::MAX));
+            }
+            None => drop(self.sums.insert(counter.word(), amount)),
+        }
+    }
+
+    fn told(self) -> BTreeMap<&'static str, u64> {
+        // Estimates are small and never negative.
+        let parties = self.parties.into_iter().map(|(word, party)| (word, party.estimate().round() as u64));
+        self.sums.into_iter().chain(parties).collect()
+    }
 }
 
 fn by_state(jobs: &[Job], now: Seconds) -> BTreeMap<&'static str, u64> {

@@ -239,7 +239,7 @@ async fn statistics_are_counted_by_day_and_kind() {
     assert_eq!(stats["relay"], json!({ "connections": 0, "events": 2, "approximate": false }));
     let day = json!({
         "day": NOW / 86_400, "kind": 5050, "amount_msat": 7, "bid_msat": 9000, "latency_count": 1,
-        "latency_seconds": 0, "requests": 1, "results": 1,
+        "latency_seconds": 0, "requests": 1, "results": 1, "customers": 1, "providers": 1,
     });
     assert_eq!(stats["market"]["days"], json!([day]));
     assert_eq!(stats["market"]["jobs"], json!({ "succeeded": 1 }));
