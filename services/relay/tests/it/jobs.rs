@@ -240,3 +240,18 @@ fn a_job_keeps_so_many_providers_and_of_each_so_much() {
     assert_eq!(job.providers.len(), PROVIDERS);
     assert!(job.providers.contains_key(&event(2, 1, 0, &[]).pubkey), "who came first stays");
 }
+
+#[test]
+fn a_counter_is_known_by_its_name() {
+    let registers = (0..=u8::MAX).flat_map(|register| [Counter::Customers(register), Counter::Providers(register)]);
+    let sums = ["requests", "results", "cancelled", "expired", "bid_msat", "latency_count", "feedback_error"];
+    let sums = sums.map(|name| Counter::parse(name).expect("a counter"));
+    assert!(sums.iter().all(|counter| counter.register().is_none()));
+    for counter in registers.chain(sums) {
+        assert_eq!(Counter::parse(&counter.name()), Some(counter));
+    }
+    for name in ["customers", "customers_", "customers_256", "providers_x", "customers7", ""] {
+        assert_eq!(Counter::parse(name), None, "{name}");
+    }
+    assert_eq!((Counter::Customers(3).joined(7, 5), Counter::Requests.joined(7, 5)), (7, 12));
+}

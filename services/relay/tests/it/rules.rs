@@ -137,6 +137,8 @@ fn neighbours_in_a_network_of_version_6_share_a_bucket() {
     assert_eq!(drawer("2001:db8::1"), drawer("2001:db8::ffff:2"));
     assert_ne!(drawer("2001:db8::1"), drawer("2001:db8:0:1::1"));
     assert_eq!(drawer("::ffff:192.0.2.1"), drawer("192.0.2.1"));
+    assert_eq!(drawer("::ffff:127.0.0.1"), drawer("127.0.0.1"));
+    assert_ne!(drawer("::1"), drawer("::2"), "this machine is nobody's neighbour");
 }
 
 #[test]
