@@ -15,7 +15,7 @@ use crate::{
     settings::Retention,
 };
 use nexus_model::{Raw, Verified};
-use nexus_nostr::{Error, Event, Filter, PublicKey, Reason, Seconds};
+use nexus_nostr::{Error, Event, Filter, Kind, PublicKey, Reason, Seconds};
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex},
@@ -44,6 +44,14 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
         let session = self.session_of(asker);
         self.with_context(|context| session.may_ask(Use::Query, context))
+    }
+
+    /// Whether a client may be told of events of `kinds`, or of any kind. Which of them it may see, its scope says.
+    ///
+    /// # Errors
+    /// The reason for which it may not.
+    pub fn may_read(&self, asker: &Asker, kinds: Option<&[Kind]>) -> Result<(), Reason> {
+        reading::check_kinds(kinds, &asker.keys, &self.settings())
     }
 
     /// What a client may see now.

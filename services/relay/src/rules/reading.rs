@@ -42,7 +42,7 @@ pub fn prepare(
         resolve_intent(filter, settings)?;
         check_size(filter, settings)?;
         check_scrape(filter, settings)?;
-        check_kinds(filter, client, settings)?;
+        check_kinds(filter.kinds(), client, settings)?;
     }
     check_restricted(&filters, purpose, client, settings)?;
     let limit = |filter: &Filter| filter.limit().unwrap_or(settings.limits.default_limit).min(settings.limits.limit);
@@ -111,14 +111,17 @@ fn check_scrape(filter: &Filter, settings: &Settings) -> Result<(), Reason> {
 }
 
 /// Some kinds may not be asked for, or not by strangers. Who asks for everything asks for those too.
-fn check_kinds(filter: &Filter, client: &[PublicKey], settings: &Settings) -> Result<(), Reason> {
+///
+/// # Errors
+/// The reason that the client is told.
+pub(crate) fn check_kinds(kinds: Option<&[Kind]>, client: &[PublicKey], settings: &Settings) -> Result<(), Reason> {
     let allowed = &settings.read.allowed_kinds;
-    let is_allowed = filter.kinds().is_some_and(|kinds| kinds.iter().all(|kind| has_kind(allowed, *kind)));
+    let is_allowed = kinds.is_some_and(|kinds| kinds.iter().all(|kind| has_kind(allowed, *kind)));
     if !allowed.is_empty() && !is_allowed {
         return Err(Reason::new(Prefix::Restricted, "these kinds can't be asked for here"));
     }
     let proven = &settings.read.auth_kinds;
-    let asks = filter.kinds().is_none_or(|kinds| kinds.iter().any(|kind| has_kind(proven, *kind)));
+    let asks = kinds.is_none_or(|kinds| kinds.iter().any(|kind| has_kind(proven, *kind)));
     if !proven.is_empty() && client.is_empty() && asks {
         return Err(Reason::new(Prefix::AuthRequired, "say who you are to ask for these kinds"));
     }

@@ -13,8 +13,9 @@ use nexus_nostr::{
     nip::{nip90, nip90::Status},
 };
 use nexus_relay::{
+    Asker,
     market::{Job, JobQuery, JobState},
-    ports::{Scope, StorageAdapter},
+    ports::StorageAdapter,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -73,9 +74,15 @@ pub(super) async fn list<B: Backend>(
 ) -> Answer {
     let scope = market.relay.scope_of(&caller.asker);
     let query = wanted.query(scope.now)?;
+    if let Some(kind) = query.kind {
+        market.relay.may_read(&caller.asker, Some(&[kind]))?;
+    }
     let found = market.relay.storage().jobs(&query).await.map_err(|error| Market::<B>::failed(&error))?;
     let next = found.last().filter(|_| found.len() == query.limit).and_then(cursor);
-    let seen = found.iter().filter(|job| view::may_see(job, &scope));
+    let may_read = |job: &Job| {
+        job.request.as_ref().is_some_and(|request| market.relay.may_read(&caller.asker, Some(&[request.kind])).is_ok())
+    };
+    let seen = found.iter().filter(|job| view::may_see(job, &scope) && may_read(job));
     json(&Page { jobs: seen.filter_map(|job| JobView::of(job, scope.now)).collect(), next })
 }
 
@@ -114,11 +121,9 @@ pub(super) async fn one<B: Backend>(State(market): State<Market<B>>, Path(id): P
     let job = market.relay.storage().job(&id).await.map_err(|error| Market::<B>::failed(&error))?;
     let job = job.filter(|job| view::may_see(job, &scope)).ok_or_else(|| Refusal::not_found("job"))?;
     let job_view = JobView::of(&job, scope.now).ok_or_else(|| Refusal::not_found("job"))?;
-    let request = events(&market, Filter::new().with_ids([id]), &scope).await?;
-    let answers = match &job.request {
-        Some(request) => events(&market, answers(&id, request.kind), &scope).await?,
-        None => Vec::new(),
-    };
+    let kind = job.request.as_ref().map(|request| request.kind).ok_or_else(|| Refusal::not_found("job"))?;
+    let request = events(&market, &caller.asker, Filter::new().with_ids([id]).with_kinds([kind])).await?;
+    let answers = events(&market, &caller.asker, answers(&market, &caller.asker, &id, kind)).await?;
     let results = answers.iter().filter(|(event, _)| nip90::is_result(event.kind));
     json(&Detail {
         job: job_view,
@@ -129,19 +134,23 @@ pub(super) async fn one<B: Backend>(State(market): State<Market<B>>, Path(id): P
     })
 }
 
-fn answers(id: &EventId, request: Kind) -> Filter {
-    let kinds = [nip90::result_kind(request), Kind::JOB_FEEDBACK];
+/// What was answered to a request, as far as the client may ask for it.
+fn answers<B: Backend>(market: &Market<B>, asker: &Asker, id: &EventId, request: Kind) -> Filter {
+    let kinds = [nip90::result_kind(request), Kind::JOB_FEEDBACK].into_iter();
+    let kinds = kinds.filter(|kind| market.relay.may_read(asker, Some(&[*kind])).is_ok());
     Filter::new().with_kinds(kinds).with_tag(TagCondition::new(TagName::E, [id.to_string()])).with_limit(MAX_ANSWERS)
 }
 
-/// Stored events that the viewer may see, the newest first, each read and as text.
+/// Stored events that the client may ask for and see, the newest first, each read and as text.
 pub(super) async fn events<B: Backend>(
     market: &Market<B>,
+    asker: &Asker,
     filter: Filter,
-    scope: &Scope,
 ) -> Result<Vec<(Event, Box<RawValue>)>, Refusal> {
-    let filter = filter.clone().with_limit(filter.limit().unwrap_or(MAX_ANSWERS));
-    let page = market.relay.storage().query(&[filter], scope).await.map_err(|error| Market::<B>::failed(&error))?;
+    market.relay.may_read(asker, filter.kinds())?;
+    let limit = filter.limit().unwrap_or(MAX_ANSWERS);
+    let found = market.relay.storage().query(&[filter.with_limit(limit)], &market.relay.scope_of(asker)).await;
+    let page = found.map_err(|error| Market::<B>::failed(&error))?;
     let mut events = Vec::with_capacity(page.events.len());
     for stored in page.events {
         let event = stored.event().map_err(|error| Market::<B>::failed(&error))?;

@@ -13,9 +13,9 @@ use nexus_nostr::{
     nip::{nip09::Address, nip89},
 };
 use nexus_relay::{
-    Presence,
+    Asker, Presence,
     market::{Labels, Performance, labels},
-    ports::{Scope, StorageAdapter},
+    ports::StorageAdapter,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -75,7 +75,6 @@ pub(super) async fn list<B: Backend>(
     if let Some(answer) = market.recent.get(&question).filter(|_| is_stranger) {
         return Ok(text_answer(answer));
     }
-    let scope = market.relay.scope_of(&caller.asker);
     let mut filter = Filter::new().with_kinds([Kind::HANDLER]);
     if let Some(kind) = wanted.kind {
         let name = TagName::from_name("k").expect("a letter");
@@ -84,8 +83,8 @@ pub(super) async fn list<B: Backend>(
     let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let presence = presence(&market).await?;
     let mut handlers = Vec::new();
-    for (handler, _) in events(&market, filter.with_limit(limit), &scope).await? {
-        let view = handler_view(&market, &handler, &presence, &scope).await?;
+    for (handler, _) in events(&market, &caller.asker, filter.with_limit(limit)).await? {
+        let view = handler_view(&market, &handler, &presence, &caller.asker).await?;
         if wanted.online.is_none_or(|online| online == view.online) {
             handlers.push(view);
         }
@@ -104,15 +103,14 @@ pub(super) async fn one<B: Backend>(
     caller: Caller,
 ) -> Answer {
     let pubkey: PublicKey = pubkey.parse().map_err(|_| Refusal::bad("not a public key"))?;
-    let scope = market.relay.scope_of(&caller.asker);
     let presence = presence(&market).await?;
     let filter = Filter::new().with_kinds([Kind::HANDLER]).with_authors([pubkey]).with_limit(MAX_LIMIT);
     let mut handlers = Vec::new();
-    for (handler, _) in events(&market, filter, &scope).await? {
-        handlers.push(handler_view(&market, &handler, &presence, &scope).await?);
+    for (handler, _) in events(&market, &caller.asker, filter).await? {
+        handlers.push(handler_view(&market, &handler, &presence, &caller.asker).await?);
     }
     let stats = performance(&market, &pubkey).await?;
-    let labels = labels_of(&market, &pubkey, &scope).await?;
+    let labels = labels_of(&market, &pubkey, &caller.asker).await?;
     if handlers.is_empty() && stats.jobs == 0 && labels.is_empty() {
         return Err(Refusal::not_found("provider"));
     }
@@ -131,7 +129,7 @@ async fn handler_view<B: Backend>(
     market: &Market<B>,
     handler: &Event,
     presence: &Presence,
-    scope: &Scope,
+    asker: &Asker,
 ) -> Result<HandlerView, Refusal> {
     let kinds: Vec<Kind> = nip89::supported_kinds(handler).collect();
     Ok(HandlerView {
@@ -141,19 +139,23 @@ async fn handler_view<B: Backend>(
         created_at: handler.created_at,
         kinds: kinds.iter().map(|kind| kind.get()).collect(),
         metadata: serde_json::from_str(&handler.content).unwrap_or(Value::Null),
-        recommendations: recommendations(market, handler, scope).await?,
+        recommendations: recommendations(market, handler, asker).await?,
         online: kinds.iter().any(|kind| presence.is_online(&handler.pubkey, *kind)),
         performance: performance(market, &handler.pubkey).await?,
     })
 }
 
-/// How many recommend a handler.
-async fn recommendations<B: Backend>(market: &Market<B>, handler: &Event, scope: &Scope) -> Result<u64, Refusal> {
+/// How many recommend a handler, as far as the client may ask for that.
+async fn recommendations<B: Backend>(market: &Market<B>, handler: &Event, asker: &Asker) -> Result<u64, Refusal> {
     let Some(Address { kind, pubkey, d }) = Address::of(handler) else { return Ok(0) };
     let name = TagName::from_name("a").expect("a letter");
     let condition = TagCondition::new(name, [format!("{kind}:{pubkey}:{d}")]);
     let filter = Filter::new().with_kinds([Kind::RECOMMENDATION]).with_tag(condition);
-    let count = market.relay.storage().count(&[filter], RECOMMENDATIONS, None, scope).await;
+    if market.relay.may_read(asker, filter.kinds()).is_err() {
+        return Ok(0);
+    }
+    let scope = market.relay.scope_of(asker);
+    let count = market.relay.storage().count(&[filter], RECOMMENDATIONS, None, &scope).await;
     count.map(|count| count.count).map_err(|error| Market::<B>::failed(&error))
 }
 
@@ -162,9 +164,12 @@ async fn performance<B: Backend>(market: &Market<B>, provider: &PublicKey) -> Re
     standing.map(|standing| standing.performance()).map_err(|error| Market::<B>::failed(&error))
 }
 
-async fn labels_of<B: Backend>(market: &Market<B>, about: &PublicKey, scope: &Scope) -> Result<Labels, Refusal> {
+async fn labels_of<B: Backend>(market: &Market<B>, about: &PublicKey, asker: &Asker) -> Result<Labels, Refusal> {
     let condition = TagCondition::new(TagName::P, [about.to_string()]);
     let filter = Filter::new().with_kinds([Kind::LABEL]).with_tag(condition).with_limit(LABELS);
-    let given = events(market, filter, scope).await?;
+    if market.relay.may_read(asker, filter.kinds()).is_err() {
+        return Ok(Labels::new());
+    }
+    let given = events(market, asker, filter).await?;
     Ok(labels(about, given.iter().map(|(event, _)| event)))
 }

@@ -27,13 +27,18 @@ use nexus_relay::{
     ports::{Entry, RemovalReason, Scope, StorageAdapter, StorageError},
 };
 use serde::Deserialize;
-use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 /// Updates that a stream may be behind.
 const BEHIND: usize = 1_024;
-/// Batches that a resuming stream reads at most; what is older is left out.
+/// Batches that a resuming stream reads at most: the newest.
 const RESUME: usize = 20;
 /// Jobs whose last state is remembered, so that only changes are told.
 const REMEMBERED: usize = 10_000;
@@ -69,8 +74,7 @@ impl JobFeed {
         head: HeadWatch,
         stop: CancellationToken,
     ) -> Result<(), StorageError> {
-        let reader = Reader { cursor: head.get(), states: HashMap::new() };
-        follow(Teller::<B> { relay, feed: self, reader }, head, stop).await
+        follow(Teller::<B> { relay, feed: self, told: Told::default() }, head, stop).await
     }
 }
 
@@ -78,54 +82,46 @@ impl JobFeed {
 struct Teller<B: Backend> {
     relay: Arc<RelayOn<B>>,
     feed: Arc<JobFeed>,
-    reader: Reader,
+    told: Told,
 }
 
 impl<B: Backend> Follower for Teller<B> {
-    async fn read(&mut self, _after: Seq) -> Result<Seq, StorageError> {
+    async fn read(&mut self, after: Seq) -> Result<Seq, StorageError> {
+        let (updates, upto) = self.told.read::<B>(&self.relay, after).await?;
         // Nobody listening is no failure.
-        self.reader
-            .read::<B>(&self.relay)
-            .await?
-            .into_iter()
-            .for_each(|update| drop(self.feed.0.send(Arc::new(update))));
-        Ok(self.reader.cursor)
+        updates.into_iter().for_each(|update| drop(self.feed.0.send(Arc::new(update))));
+        Ok(upto)
     }
 }
 
-/// A place in the journal, and what was told of jobs last.
-struct Reader {
-    cursor: Seq,
-    states: HashMap<EventId, JobState>,
-}
+/// Where jobs stood when they were told of last.
+#[derive(Default)]
+struct Told(HashMap<EventId, JobState>);
 
-impl Reader {
-    /// Reads one batch, and gives the jobs that moved.
-    async fn read<B: Backend>(&mut self, relay: &RelayOn<B>) -> Result<Vec<Update>, StorageError> {
-        let scope = relay.scope_of(&Asker::default());
-        let entries = relay.storage().events_after(self.cursor, BATCH).await?;
-        let mut updates = Vec::new();
+impl Told {
+    /// Reads one batch after a position. Gives the jobs that moved, and up to where it has read.
+    async fn read<B: Backend>(&mut self, relay: &RelayOn<B>, after: Seq) -> Result<(Vec<Update>, Seq), StorageError> {
+        let entries = relay.storage().events_after(after, BATCH).await?;
+        let upto = entries.last().map_or_else(|| after.max(relay.delivered()), Entry::seq);
+        // All are read before the first counts as told: where one can't be read, the batch is read again.
+        let (mut jobs, mut read) = (Vec::new(), HashSet::new());
         for entry in &entries {
-            for id in concerned(entry) {
-                let job = relay.storage().job(&id).await?;
-                updates.extend(job.and_then(|job| self.update(entry.seq(), &job, &scope)));
+            for id in concerned(entry).into_iter().filter(|id| read.insert(*id)) {
+                jobs.extend(relay.storage().job(&id).await?.map(|job| (entry.seq(), job)));
             }
-            self.cursor = entry.seq();
         }
-        if entries.is_empty() {
-            self.cursor = self.cursor.max(relay.delivered());
-        }
-        Ok(updates)
+        let scope = relay.scope_of(&Asker::default());
+        Ok((jobs.iter().filter_map(|(seq, job)| self.update(*seq, job, &scope)).collect(), upto))
     }
 
     /// What is to be told of a job: nothing, if it stands where it stood or strangers may not know of it.
     fn update(&mut self, seq: Seq, job: &Job, scope: &Scope) -> Option<Update> {
         let view = JobView::of(job, scope.now).filter(|_| may_see(job, scope))?;
         let kind = job.request.as_ref()?.kind;
-        if self.states.len() >= REMEMBERED {
-            self.states.clear();
+        if self.0.len() >= REMEMBERED {
+            self.0.clear();
         }
-        if self.states.insert(job.id, view.state) == Some(view.state) {
+        if self.0.insert(job.id, view.state) == Some(view.state) {
             return None;
         }
         Some(Update { seq, kind, json: serde_json::to_string(&view).ok()? })
@@ -157,19 +153,24 @@ pub(super) async fn stream<B: Backend>(
     State(market): State<Market<B>>,
     Asked(wanted): Asked<Wanted>,
     headers: HeaderMap,
-    _caller: Caller,
+    Caller { asker, .. }: Caller,
 ) -> Result<Response, Refusal> {
     let kind = wanted.kind.map(Kind::new);
+    if let Some(kind) = kind {
+        market.relay.may_read(&asker, Some(&[kind]))?;
+    }
     let live = market.feed.0.subscribe();
     let missed = match resume_after(&headers)? {
         Some(after) => missed(&market, after).await?,
         None => Vec::new(),
     };
     let cursor = missed.last().map_or(Seq::START, |update| update.seq);
-    let first = missed.into_iter().filter(move |update| kind.is_none_or(|kind| kind == update.kind));
-    let first: String = first.map(|update| frame(&update)).collect();
+    let wanted = move |update: &Update| {
+        kind.is_none_or(|kind| kind == update.kind) && market.relay.may_read(&asker, Some(&[update.kind])).is_ok()
+    };
+    let first: String = missed.iter().filter(|update| wanted(update)).map(frame).collect();
     let opening = Bytes::from(format!(": jobs\nretry: 3000\n\n{first}"));
-    let body = stream::once(async { opening }).chain(frames(live, kind, cursor)).map(Ok::<_, Infallible>);
+    let body = stream::once(async { opening }).chain(frames(live, wanted, cursor)).map(Ok::<_, Infallible>);
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
@@ -178,16 +179,16 @@ pub(super) async fn stream<B: Backend>(
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// What happened since a position, as far back as is reasonable.
+/// What happened since a position: the newest of it, if that is too much.
 async fn missed<B: Backend>(market: &Market<B>, after: Seq) -> Result<Vec<Update>, Refusal> {
-    let mut reader = Reader { cursor: after, states: HashMap::new() };
     let upto = market.relay.delivered();
-    let mut updates = Vec::new();
-    for _ in 0..RESUME {
-        if reader.cursor >= upto {
-            break;
-        }
-        updates.extend(reader.read::<B>(&market.relay).await.map_err(|error| Market::<B>::failed(&error))?);
+    let mut cursor = after.max(Seq::new(upto.get().saturating_sub((RESUME * BATCH) as u64)));
+    let (mut told, mut updates) = (Told::default(), Vec::new());
+    while cursor < upto {
+        let read = told.read::<B>(&market.relay, cursor).await;
+        let (more, read) = read.map_err(|error| Market::<B>::failed(&error))?;
+        updates.extend(more);
+        cursor = read;
     }
     Ok(updates)
 }
@@ -198,15 +199,19 @@ fn resume_after(headers: &HeaderMap) -> Result<Option<Seq>, Refusal> {
     number.map(|number| Some(Seq::new(number))).ok_or_else(|| Refusal::bad("Last-Event-ID is not a position"))
 }
 
-/// What is told from now on, of updates after `cursor`.
-fn frames(live: broadcast::Receiver<Arc<Update>>, kind: Option<Kind>, cursor: Seq) -> impl Stream<Item = Bytes> {
-    stream::unfold(Some(live), move |live| async move {
-        let mut live = live?;
+/// What is told from now on, of updates after `cursor` that are wanted.
+fn frames(
+    live: broadcast::Receiver<Arc<Update>>,
+    wanted: impl Fn(&Update) -> bool,
+    cursor: Seq,
+) -> impl Stream<Item = Bytes> {
+    stream::unfold(Some((live, wanted)), move |state| async move {
+        let (mut live, wanted) = state?;
         loop {
             match tokio::time::timeout(BEAT, live.recv()).await {
-                Err(_) => return Some((Bytes::from_static(b": beat\n\n"), Some(live))),
-                Ok(Ok(update)) if update.seq > cursor && kind.is_none_or(|kind| kind == update.kind) => {
-                    return Some((Bytes::from(frame(&update)), Some(live)));
+                Err(_) => return Some((Bytes::from_static(b": beat\n\n"), Some((live, wanted)))),
+                Ok(Ok(update)) if update.seq > cursor && wanted(&update) => {
+                    return Some((Bytes::from(frame(&update)), Some((live, wanted))));
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(RecvError::Lagged(_))) => {

@@ -1,12 +1,12 @@
 use crate::stand::{Adapters, NOW, Served, TestRelay, key, relay, serve, sign};
 use base64::Engine;
 use nexus_journal::Head;
-use nexus_model::{Raw, Seq};
-use nexus_nostr::{Event, Kind, Seconds, Tags, nip::nip42::RelayUrl};
+use nexus_model::{Raw, Seq, Verified};
+use nexus_nostr::{Event, EventId, Kind, Seconds, Tags, nip::nip42::RelayUrl};
 use nexus_relay::{
     Asker,
     market::Job,
-    ports::StorageAdapter,
+    ports::{PreparedEvent, StorageAdapter},
     session::Verdict,
     settings::{Rate, Rates, Retention, Settings},
 };
@@ -343,6 +343,47 @@ async fn an_event_by_its_id_is_asked_for_by_the_rules_of_filters() {
     assert_eq!(shown.status(), StatusCode::OK);
 }
 
+/// The market tells strangers nothing of kinds that they could not ask for over a connection.
+#[tokio::test]
+async fn the_market_is_read_by_the_rules_of_filters() {
+    let urls = RelayUrl::parse("wss://relay.example").into_iter().collect();
+    let mut settings = Settings { urls, ..market_settings() };
+    settings.read.auth_kinds = vec![5050..=5050, 6100..=6100, 1985..=1985, 31_990..=31_990];
+    let market = market(settings).await;
+    let (hidden, open) = (request(1, &[]), sign(1, 5100, 2, &[], "for all"));
+    let mut strangers = Stream::open(&market, "/api/v1/jobs/stream", None).await;
+    let path = "/api/v1/jobs/stream";
+    let mut members = Stream::open_as(&market, path, None, Some(vouch(3, "GET", path, ""))).await;
+    for event in [&hidden, &open, &answer(2, 6100, &open, &[]), &answer(2, 7000, &open, &[&["status", "success"]])] {
+        market.publish(event).await;
+    }
+    assert_eq!(members.next().await.1, hidden.id.to_string());
+    assert_eq!(strangers.next().await.1, open.id.to_string());
+    let known = async |path: &str, by: Option<u8>| {
+        let asked = market.http.get(format!("{}{path}", market.served.url));
+        let route = path.split('?').next().unwrap_or_default();
+        let header = by.map(|by| vouch(by, "GET", route, ""));
+        let asked = header.into_iter().fold(asked, |asked, header| asked.header("authorization", header));
+        let answer = asked.send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or_default())
+    };
+    let number = |value: &Value| value.as_array().map(Vec::len);
+    assert_eq!(number(&known("/api/v1/jobs", None).await.1["jobs"]), Some(1));
+    assert_eq!(number(&known("/api/v1/jobs", Some(4)).await.1["jobs"]), Some(2));
+    let (hidden, open) = (format!("/api/v1/jobs/{}", hidden.id), format!("/api/v1/jobs/{}", open.id));
+    let provider = format!("/api/v1/handlers/{}", key(2).public_key());
+    for path in ["/api/v1/jobs?kind=5050", "/api/v1/jobs/stream?kind=5050", &hidden, "/api/v1/handlers", &provider] {
+        assert_eq!(known(path, None).await.0, 401, "{path}");
+    }
+    assert_eq!(known(&hidden, Some(5)).await.0, 200);
+    let answers = async |by| {
+        let (status, job) = known(&open, by).await;
+        (status, number(&job["timeline"]), number(&job["results"]))
+    };
+    assert_eq!(answers(None).await, (200, Some(1), Some(0)));
+    assert_eq!(answers(Some(6)).await, (200, Some(2), Some(1)));
+}
+
 #[tokio::test]
 async fn who_asks_too_often_is_told_when_to_come_again() {
     use axum::Extension;
@@ -369,7 +410,12 @@ struct Stream {
 
 impl Stream {
     async fn open(market: &Market, path: &str, after: Option<Seq>) -> Self {
+        Self::open_as(market, path, after, None).await
+    }
+
+    async fn open_as(market: &Market, path: &str, after: Option<Seq>, vouched: Option<String>) -> Self {
         let request = market.http.get(format!("{}{path}", market.served.url));
+        let request = vouched.into_iter().fold(request, |request, header| request.header("authorization", header));
         let request = after.into_iter().fold(request, |request, seq| request.header("last-event-id", seq.to_string()));
         let response = request.send().await.expect("an answer");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -430,4 +476,25 @@ async fn a_stream_tells_of_jobs_that_open_and_move() {
     }
     let refused = market.http.get(format!("{}/api/v1/jobs/stream", market.served.url)).header("last-event-id", "x");
     assert_eq!(refused.send().await.expect("an answer").status(), StatusCode::BAD_REQUEST);
+}
+
+/// Who was away for longer than a stream looks back is told the newest of it, without a gap before what is live.
+#[tokio::test]
+async fn a_stream_that_resumes_late_is_told_the_newest() {
+    let market = market(market_settings()).await;
+    let (first, last) = (request(2, &[]), sign(1, 5100, 1, &[], "the last"));
+    market.publish(&first).await;
+    let notes = (0..20 * 512).map(|number| {
+        let note = Event { id: EventId::from_bytes(Sha256::digest(i64::to_be_bytes(number)).into()), ..first.clone() };
+        let note = Event { kind: Kind::NOTE, ..note };
+        PreparedEvent::new(Verified::by_operator(note), Seconds::new(NOW), None)
+    });
+    market.relay.storage().store_batch(notes.collect()).await.expect("memory can be written");
+    market.publish(&last).await;
+    let mut stream = Stream::open(&market, "/api/v1/jobs/stream", Some(Seq::START)).await;
+    let live = sign(1, 5100, 0, &[], "live");
+    market.publish(&live).await;
+    for event in [&last, &live] {
+        assert_eq!(stream.next().await.1, event.id.to_string());
+    }
 }
