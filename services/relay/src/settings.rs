@@ -133,11 +133,13 @@ pub struct Auth {
     pub required: Requirement,
     /// Seconds that a client has for it where it must; 0 for any (60).
     pub timeout: i64,
+    /// Keys whose signed requests over HTTP are taken however many are remembered: the administrators' (none).
+    pub trusted: Vec<PublicKey>,
 }
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { required: Requirement::Optional, timeout: 60 }
+        Self { required: Requirement::Optional, timeout: 60, trusted: Vec::new() }
     }
 }
 
@@ -284,7 +286,7 @@ pub struct Rates {
     /// By how much more authenticated clients may (10).
     pub authenticated_factor: u32,
     /// How many addresses and authors are remembered (65,536). The ones that waited longest are forgotten. As many
-    /// signed requests are remembered; further ones are refused.
+    /// signed requests are remembered; further ones are refused, unless [`Auth::trusted`] keys sign them.
     pub remembered: usize,
 }
 

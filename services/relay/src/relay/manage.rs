@@ -3,7 +3,7 @@
 use super::Relay;
 use crate::{
     ports::{CacheAdapter, Record, RecordKind, RuntimeAdapter, StorageAdapter, StorageError, WebSocketAdapter},
-    rules::lists,
+    rules::lists::{self, Lists},
 };
 use nexus_nostr::{
     Filter, Kind, PublicKey,
@@ -37,15 +37,19 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// # Errors
     /// Wrong parameters, or the store's.
     pub async fn manage(&self, admin: &PublicKey, call: &Call, body: &str, purge: Purge) -> Result<Value, ManageError> {
-        let result = self.act(call, purge).await?;
-        if !is_question(call) {
-            let now = self.runtime.now();
-            let key = format!("{now:020}-{}", super::hex(&self.runtime.random_bytes(8)));
-            let entry = json!({ "at": now.millis(), "admin": admin, "call": body }).to_string();
-            self.storage.put_record(RecordKind::Audit, &key, Some(&entry)).await?;
-            self.reload_lists().await?;
+        let result = self.act(call, purge).await;
+        // What the store could not do to its end may have begun.
+        if !is_question(call) && !matches!(result, Err(ManageError::Params(_))) {
+            self.write_down(admin, body).await?;
         }
-        Ok(result)
+        result
+    }
+
+    async fn write_down(&self, admin: &PublicKey, body: &str) -> Result<(), StorageError> {
+        let now = self.runtime.now();
+        let key = format!("{now:020}-{}", super::hex(&self.runtime.random_bytes(8)));
+        let entry = json!({ "at": now.millis(), "admin": admin, "call": body }).to_string();
+        self.storage.put_record(RecordKind::Audit, &key, Some(&entry)).await
     }
 
     async fn act(&self, call: &Call, purge: Purge) -> Result<Value, ManageError> {
@@ -95,8 +99,12 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
+    /// Keeps a record, or drops it. What it lets in or keeps out is in force then: what takes long comes after.
     async fn put(&self, kind: RecordKind, key: &str, value: Option<&str>) -> Result<Value, ManageError> {
         self.storage.put_record(kind, key, value).await?;
+        if Lists::KINDS.contains(&kind) {
+            self.reload_lists().await?;
+        }
         Ok(json!(true))
     }
 
@@ -128,7 +136,6 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             return Err(ManageError::Params("not an address or a network"));
         }
         self.put(RecordKind::BlockedIp, network, Some(reason)).await?;
-        self.reload_lists().await?;
         self.send_kept_out_away();
         Ok(json!(true))
     }

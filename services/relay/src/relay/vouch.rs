@@ -9,8 +9,9 @@ use std::{
     net::IpAddr,
 };
 
-/// For how long an event is remembered: longer than any check lets it pass, in milliseconds.
-const KEPT: i64 = 2_000 * nip98::WINDOW as i64;
+/// For how long an event is remembered: longer than any check lets it pass, in milliseconds. The check counts whole
+/// seconds, so one more.
+const KEPT: i64 = 2_000 * nip98::WINDOW as i64 + 1_000;
 
 /// Events that vouched for a request, for as long as they could vouch for another.
 #[derive(Debug, Default)]
@@ -21,15 +22,16 @@ pub(super) struct Vouchers {
 }
 
 impl Vouchers {
-    /// True if the event has not vouched for anything yet, and there is room to remember that it has now.
-    fn take(&mut self, id: EventId, most: usize, now: Timestamp) -> bool {
+    /// True if the event has not vouched for anything yet, and there is room to remember that it has now. For `most`
+    /// of `None` there always is.
+    fn take(&mut self, id: EventId, most: Option<usize>, now: Timestamp) -> bool {
         while let Some((end, id)) = self.ends.front().copied()
             && end <= now
         {
             self.known.remove(&id);
             self.ends.pop_front();
         }
-        let is_new = self.known.len() < most && self.known.insert(id);
+        let is_new = most.is_none_or(|most| self.known.len() < most) && self.known.insert(id);
         if is_new {
             self.ends.push_back((now.plus_millis(KEPT), id));
         }
@@ -43,15 +45,18 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     ///
     /// # Errors
     /// [`Error::NotAuthentic`] with what failed, or the event's own fault. Where as many events are remembered as
-    /// [`crate::settings::Rates::remembered`] allows, further ones are refused until the first are forgotten.
+    /// [`crate::settings::Rates::remembered`] allows, further ones are refused until the first are forgotten, but
+    /// for those of [`crate::settings::Auth::trusted`] keys: strangers can't keep administrators out.
     pub fn vouched(&self, header: &str, request: nip98::Request<'_>, ip: Option<IpAddr>) -> Result<PublicKey, Error> {
         let (settings, now) = (self.settings(), self.runtime.now());
         let claimed = nip98::claimed(header, request, &settings.urls, now.into())?;
         let event = self.runtime.verify_signature(claimed).inspect_err(|error| {
             self.note_forgeries(ip, u32::from(*error == Error::BadSignature));
         })?;
+        let is_trusted = settings.auth.trusted.contains(&event.get().pubkey);
+        let most = (!is_trusted).then_some(settings.rates.remembered);
         let mut vouchers = self.vouchers.lock().expect("no holder of this lock panics");
-        if !vouchers.take(event.get().id, settings.rates.remembered, now) {
+        if !vouchers.take(event.get().id, most, now) {
             return Err(Error::NotAuthentic("the event has vouched for a request before"));
         }
         Ok(event.get().pubkey)

@@ -1,5 +1,6 @@
 //! The relay without I/O: sessions, rules, the market and the store in memory.
 
+mod banning;
 mod bans;
 mod delivery;
 mod feed;

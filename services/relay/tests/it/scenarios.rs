@@ -1,7 +1,7 @@
 use crate::stage::TestStage;
 use futures_util::FutureExt;
 use nexus_nostr::nip::nip42::RelayUrl;
-use nexus_relay::settings::{Requirement, Retention, Settings};
+use nexus_relay::settings::{Auth, Requirement, Retention, Settings};
 use nexus_relay_suite::scenario;
 
 fn settings() -> Settings {
@@ -43,7 +43,7 @@ scenarios! {
     publish_and_subscribe: settings();
     replace_and_delete: settings();
     authenticate: settings();
-    private_relay: Settings { auth: nexus_relay::settings::Auth { required: Requirement::Required, timeout: 60 }, ..settings() };
+    private_relay: Settings { auth: Auth { required: Requirement::Required, ..Auth::default() }, ..settings() };
     private_messages: settings();
     count_and_negotiate: settings();
     time_and_limits: settings();

@@ -24,6 +24,10 @@ pub(crate) const NOW: i64 = 1_700_000_000_000;
 pub(crate) struct Clock(Arc<AtomicI64>);
 
 impl Clock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(NOW)))
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
@@ -34,6 +38,12 @@ impl Clock {
 pub(crate) struct TestRuntime {
     clock: Clock,
     next: AtomicU64,
+}
+
+impl TestRuntime {
+    pub(crate) const fn new(clock: Clock) -> Self {
+        Self { clock, next: AtomicU64::new(1) }
+    }
 }
 
 impl RuntimeAdapter for TestRuntime {
@@ -152,8 +162,8 @@ pub(crate) struct TestStage {
 
 impl TestStage {
     pub(crate) async fn new(settings: Settings) -> Self {
-        let clock = Clock(Arc::new(AtomicI64::new(NOW)));
-        let runtime = TestRuntime { clock: clock.clone(), next: AtomicU64::new(1) };
+        let clock = Clock::new();
+        let runtime = TestRuntime::new(clock.clone());
         let by_clock = clock.clone();
         let interruption = Interruption::default();
         let set = interruption.clone();

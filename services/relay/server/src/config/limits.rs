@@ -121,7 +121,8 @@ section! {
         /// By how much more authenticated clients may.
         pub authenticated_factor: Bounded<1, 10_000> = Bounded::of(10),
         /// How many addresses and authors are remembered. The ones that waited longest are forgotten. As many signed
-        /// requests over HTTP are remembered for two minutes, since each is good once; further ones are refused.
+        /// requests over HTTP are remembered for two minutes, since each is good once; further ones are refused,
+        /// but for those of administrators.
         pub remembered: Bounded<1_024, 100_000_000> = Bounded::of(65_536),
         /// Whether clients on this machine are limited too, in connections and bytes.
         pub loopback: bool = false,

@@ -20,6 +20,7 @@ impl Relay {
             auth: settings::Auth {
                 required: requirement(self.auth.required),
                 timeout: seconds(self.auth.timeout.get()),
+                trusted: self.admin_pubkeys.iter().map(|key| key.0).collect(),
             },
             read: self.reading(),
             write: self.writing(),
@@ -227,6 +228,13 @@ mod tests {
         let settings = Relay { retention: vec![retention].into(), ..Relay::default() }.settings();
         let kept = |kind| settings::Retention::of(&settings.retention, Kind::new(kind)).and_then(|rule| rule.max_age);
         assert_eq!((kept(2), kept(5050), kept(5051), kept(1063)), (Some(60), Some(60), Some(86_400), None));
+    }
+
+    #[test]
+    fn administrators_are_trusted() {
+        let admin = super::super::Pubkey::try_from("11".repeat(32)).unwrap();
+        let settings = Relay { admin_pubkeys: vec![admin], ..Relay::default() }.settings();
+        assert_eq!(settings.auth.trusted, [admin.0]);
     }
 
     #[test]
