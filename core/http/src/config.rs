@@ -18,6 +18,9 @@ pub struct ConnectionLimits {
     pub max_streams: u32,
     /// Seconds that open requests get to finish after a stop; then they are cut.
     pub drain_secs: u64,
+    /// Bytes of a connection that the kernel holds before it sends them, at most; without it, as many as it likes. Where
+    /// nobody waits for acknowledgements, answers to pings stand behind them.
+    pub max_unsent_bytes: Option<u32>,
 }
 
 impl Default for ConnectionLimits {
@@ -29,6 +32,7 @@ impl Default for ConnectionLimits {
             max_header_bytes: 64 * 1024,
             max_streams: 200,
             drain_secs: 10,
+            max_unsent_bytes: None,
         }
     }
 }

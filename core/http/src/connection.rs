@@ -13,9 +13,11 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use nexus_runtime::CancellationToken;
+use socket2::{SockRef, TcpKeepalive};
 use std::{
     collections::HashMap,
     convert::Infallible,
+    io,
     net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     sync::{
@@ -30,6 +32,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// After how much silence the kernel asks whether the peer is there, and how often from then on.
+const ASK_AFTER: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_secs(15);
+
+/// How long a peer may leave what was sent without a sign that it has arrived, or have no room for more.
+const GONE_AFTER: Duration = Duration::from_secs(120);
+
 /// What every connection of a server shares.
 pub(crate) struct Shared {
     pub(crate) site: Site,
@@ -41,7 +50,9 @@ pub(crate) struct Shared {
 impl Shared {
     /// Serves a connection until it ends. Errors of peers are theirs: they end the connection, nothing else.
     pub(crate) async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
-        let _ = stream.set_nodelay(true);
+        if let Err(error) = prepare(&stream, &self.limits) {
+            tracing::debug!(%peer, %error, "a connection keeps the system's settings");
+        }
         let Some(tls) = &self.tls else { return self.speak(stream, peer, Version::Http1).await };
         match timeout(self.limits.header_timeout(), tls.acceptor().accept(stream)).await {
             Ok(Ok(secured)) => {
@@ -95,6 +106,21 @@ impl Shared {
         finish(connection.as_mut());
         connection.await
     }
+}
+
+/// Small messages leave at once, and a peer that vanished without a word is noticed within some two minutes: no
+/// protocol here can tell one from a client that is busy.
+fn prepare(stream: &TcpStream, limits: &ConnectionLimits) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(ASK_AFTER).with_interval(ASK_EVERY))?;
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_user_timeout(Some(GONE_AFTER))?;
+        limits.max_unsent_bytes.map_or(Ok(()), |bytes| socket.set_tcp_notsent_lowat(bytes))
+    }
+    #[cfg(not(target_os = "linux"))]
+    limits.max_unsent_bytes.map_or(Ok(()), |bytes| socket.set_send_buffer_size(bytes as usize))
 }
 
 /// Ends when no request came in time. HTTP/1 limits the time of each request's head; the wait for the first
@@ -177,6 +203,25 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Nobody but the kernel shows these to a client.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_peer_that_vanished_is_noticed_and_little_is_left_unsent() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let _client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connects");
+        let (accepted, _) = listener.accept().await.expect("a connection");
+        let socket = SockRef::from(&accepted);
+        let unlimited = socket.tcp_notsent_lowat().expect("a number");
+        prepare(&accepted, &ConnectionLimits::default()).expect("prepared");
+        assert_eq!(socket.tcp_notsent_lowat().expect("a number"), unlimited);
+        assert!(socket.keepalive().expect("a flag") && socket.tcp_nodelay().expect("a flag"));
+        assert_eq!(socket.tcp_keepalive_time().expect("a time"), ASK_AFTER);
+        assert_eq!(socket.tcp_user_timeout().expect("a time"), Some(GONE_AFTER));
+        let limits = ConnectionLimits { max_unsent_bytes: Some(9_999), ..ConnectionLimits::default() };
+        prepare(&accepted, &limits).expect("prepared");
+        assert_eq!(socket.tcp_notsent_lowat().expect("a number"), 9_999);
+    }
 
     /// Over sockets every client of a test has one address, so this is asked here.
     #[test]

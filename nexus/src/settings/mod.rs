@@ -18,6 +18,10 @@ use nexus_sync_server::config::Sync;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// Bytes of a connection that the kernel holds before it sends them, where consumers acknowledge nothing: some ten
+/// milliseconds of a fast line, and few enough that a pong behind them comes in time.
+const UNSENT_BYTES: u32 = 64 << 10;
+
 section! {
     /// Everything.
     pub(crate) struct Settings {
@@ -213,7 +217,15 @@ impl Settings {
             drain_secs: self.server.drain.duration().as_secs(),
             max_header_bytes: self.server.max_header_size.count(),
             max_streams: u32::try_from(self.server.max_streams.get()).unwrap_or(u32::MAX),
+            // Who doesn't acknowledge is sent all there is, and still wants its pings answered.
+            max_unsent_bytes: self.sends_unasked().then_some(UNSENT_BYTES),
         }
+    }
+
+    /// True if consumers are sent whatever there is.
+    fn sends_unasked(&self) -> bool {
+        let is_on = self.services.is_empty() || self.services.contains(&Service::Sync);
+        is_on && self.sync.disable_acks.is_on()
     }
 
     /// The certificate's files, where TLS is on.

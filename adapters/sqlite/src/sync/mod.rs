@@ -23,6 +23,10 @@ pub const SCHEMA: Schema = Schema {
 /// it before it is copied.
 const CHECKPOINT_PAGES: u32 = 16_000;
 
+/// Page cache of the writer in KiB: what is written stays together by repos, so that more serves nobody, and is never
+/// given back.
+const CACHE_KIB: u32 = 32 * 1024;
+
 /// The sync service's file. Nobody else may write it while it is open.
 #[derive(Debug)]
 pub struct SyncStore {
@@ -41,12 +45,13 @@ impl SyncStore {
         Self::open_with(path, Options::new(Durability::Normal))
     }
 
-    /// Opens the file at `path`. The WAL is as long as suits it, whatever `options` say.
+    /// Opens the file at `path`. The WAL is as long and the cache as large as suits it, whatever `options` say.
     ///
     /// # Errors
     /// As [`SyncStore::open`].
     pub fn open_with(path: &Path, options: Options) -> Result<Self> {
-        let options = Options { checkpoints: Checkpoints::InCommits(CHECKPOINT_PAGES), ..options };
+        let checkpoints = Checkpoints::InCommits(CHECKPOINT_PAGES);
+        let options = Options { checkpoints, cache_kib: CACHE_KIB, ..options };
         let database = Database::open(path, &SCHEMA, options)?;
         Ok(Self { database, numbers: Mutex::default(), recent: Recent::default() })
     }

@@ -94,12 +94,16 @@ impl Reading {
     }
 }
 
+/// What an event takes in a channel's memory beside its text, in bytes: its place, its author's part, its allocations.
+const EVENT_OVERHEAD: usize = 256;
+
 fn entry(stored: StoredEvent) -> Event<Arc<str>> {
     let order = match stored.kind {
         Kind::Live => Order::Alone,
         Kind::Historical => Order::Together,
     };
-    Event { seq: stored.seq, author: stored.did, order, bytes: stored.body.len(), payload: stored.body }
+    let bytes = stored.body.len() + EVENT_OVERHEAD;
+    Event { seq: stored.seq, author: stored.did, order, bytes, payload: stored.body }
 }
 
 /// How long the oldest event has waited that a channel with this `floor` has not settled; `None` if there is none.

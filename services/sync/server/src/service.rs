@@ -141,7 +141,7 @@ impl Service {
             tasks.spawn("sync-start", |stop| start_when_needed(sources, added, started, stop));
         }
         if let Some((webhook, tools)) = webhook {
-            tasks.spawn("sync-webhook", |stop| webhook.run(channel, tools, stop));
+            tasks.spawn("sync-webhook", |_| webhook.run(channel, tools));
         }
     }
 }

@@ -9,7 +9,7 @@ mod signature;
 use metrics::counter;
 use nexus_delivery::channel::{Acknowledger, Consumer, Handle};
 use nexus_model::Seq;
-use nexus_runtime::{CancellationToken, Clock};
+use nexus_runtime::Clock;
 use nexus_sync::event::with_id;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -49,17 +49,14 @@ pub struct Tools {
 }
 
 impl Webhook {
-    /// Posts the events of `channel` until it ends or `stop`.
+    /// Posts the events of `channel` until it ends. At a stop that is when what is under way was answered, or the
+    /// channel no longer waits for it.
     ///
     /// # Errors
     /// None; the type fits `Tasks::spawn`.
-    pub async fn run(self, channel: Handle<Arc<str>>, tools: Tools, stop: CancellationToken) -> Result<(), Infallible> {
+    pub async fn run(self, channel: Handle<Arc<str>>, tools: Tools) -> Result<(), Infallible> {
         if let Some(consumer) = channel.join().await {
-            let poster = Arc::new(Poster { webhook: self, tools });
-            tokio::select! {
-                () = post_all(poster, consumer) => {}
-                () = stop.cancelled() => {}
-            }
+            post_all(Arc::new(Poster { webhook: self, tools }), consumer).await;
         }
         Ok(())
     }

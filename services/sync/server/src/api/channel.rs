@@ -5,6 +5,7 @@
 
 use super::{Api, Delivery, Refusal};
 use crate::consumers::{ConsumerName, Refused, Wanted};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
@@ -54,10 +55,10 @@ struct Ack<'a> {
 /// Opens a channel.
 pub(super) async fn open(
     State(api): State<Api>,
-    Query(choice): Query<Choice>,
+    choice: Result<Query<Choice>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    let wanted = choice.wanted()?;
+    let wanted = choice?.0.wanted()?;
     if wanted.is_none() && api.delivery == Delivery::Webhook {
         return Err(bad("websocket not available in webhook mode"));
     }
@@ -71,8 +72,11 @@ pub(super) async fn open(
 }
 
 /// Gives up a named consumer.
-pub(super) async fn give_up(State(api): State<Api>, Query(choice): Query<Choice>) -> Result<(), Refusal> {
-    let wanted = choice.wanted()?.ok_or_else(|| bad("which consumer?"))?;
+pub(super) async fn give_up(
+    State(api): State<Api>,
+    choice: Result<Query<Choice>, QueryRejection>,
+) -> Result<(), Refusal> {
+    let wanted = choice?.0.wanted()?.ok_or_else(|| bad("which consumer?"))?;
     Ok(api.means.consumers.give_up(wanted.name).await?)
 }
 

@@ -15,6 +15,7 @@ use crate::source::{Cursors, Identities};
 use crate::{Stopped, WriterHandle, refetch};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -148,6 +149,18 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
     }
 }
+
+macro_rules! refusals {
+    ($($rejection:ident),+) => {
+        $(impl From<$rejection> for Refusal {
+            fn from(rejection: $rejection) -> Self {
+                Self::new(rejection.status(), rejection.body_text())
+            }
+        })+
+    };
+}
+
+refusals!(BytesRejection, PathRejection, QueryRejection);
 
 impl From<Stopped> for Refusal {
     fn from(stopped: Stopped) -> Self {

@@ -5,6 +5,7 @@ use crate::refetch::every_repo;
 use crate::writer::ask_each;
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use nexus_atproto::Did;
@@ -13,6 +14,9 @@ use nexus_sync::writer::Input;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+/// A body that could be read, or why it can't be.
+type Body = Result<Bytes, BytesRejection>;
 
 #[derive(Default, Deserialize)]
 struct Wanted {
@@ -34,23 +38,23 @@ struct Refetch {
 }
 
 /// Begins to track repos. Those that are tracked stay as they are.
-pub(super) async fn add(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<(), Refusal> {
-    let dids = dids(read::<Wanted>(&headers, &body)?)?;
+pub(super) async fn add(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<(), Refusal> {
+    let dids = dids(read::<Wanted>(&headers, &body?)?)?;
     ask_each(&api.means.writer, dids, |did| Input::Add(did, Origin::Asked)).await?;
     api.means.added.notify_one();
     Ok(())
 }
 
 /// Gives up repos. What is in the outbox is still delivered.
-pub(super) async fn remove(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<(), Refusal> {
-    let dids = dids(read::<Wanted>(&headers, &body)?)?;
+pub(super) async fn remove(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<(), Refusal> {
+    let dids = dids(read::<Wanted>(&headers, &body?)?)?;
     ask_each(&api.means.writer, dids, Input::Remove).await?;
     Ok(())
 }
 
 /// Fetches tracked repos anew, those that are named or all.
-pub(super) async fn resync(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Refusal> {
-    let Refetch { wanted, all, reemit } = read(&headers, &body)?;
+pub(super) async fn resync(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<Value>, Refusal> {
+    let Refetch { wanted, all, reemit } = read(&headers, &body?)?;
     let input = if reemit { Input::Reemit } else { Input::Resync };
     let dids = dids(wanted)?;
     let mut count = ask_each(&api.means.writer, dids, input).await?;
@@ -89,7 +93,11 @@ fn dids(wanted: Wanted) -> Result<Vec<Did>, Refusal> {
 }
 
 /// What is known of a repo.
-pub(super) async fn info(State(api): State<Api>, Path(did): Path<String>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn info(
+    State(api): State<Api>,
+    did: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Path(did) = did?;
     let unknown = || Refusal::new(StatusCode::NOT_FOUND, "repo not found");
     let did: Did = did.parse().map_err(|_| unknown())?;
     let found = api.ask(move |store| {

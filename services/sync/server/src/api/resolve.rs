@@ -3,13 +3,18 @@
 use super::{Api, Refusal};
 use crate::source::Unresolved;
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use nexus_atproto::Did;
 
 /// The document of an account.
-pub(super) async fn document(State(api): State<Api>, Path(did): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn document(
+    State(api): State<Api>,
+    did: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let Path(did) = did?;
     let malformed = |_| Refusal::new(StatusCode::BAD_REQUEST, "improperly formatted DID");
     let did: Did = did.parse().map_err(malformed)?;
     match api.means.identities.resolve(&did).await {

@@ -63,7 +63,7 @@ section! {
         /// Whether a start passes over what the firehose sent since the last one.
         pub no_replay: Switch = Switch::of(false),
         /// Repos fetched at once.
-        pub resync_parallelism: Bounded<1, 1_024> = Bounded::of(5),
+        pub resync_parallelism: Bounded<1, 256> = Bounded::of(5),
         /// Repos fetched at once from one server.
         pub pds_parallelism: Bounded<1, 1_024> = Bounded::of(3),
         /// Requests to the directory of `did:plc` under way at once.

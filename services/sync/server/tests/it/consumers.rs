@@ -2,11 +2,19 @@
 
 use crate::service::{ACKNOWLEDGED, Service};
 use futures_util::{SinkExt, StreamExt};
-use nexus_model::Seq;
-use nexus_runtime::Clock;
-use nexus_sync::event::Kind;
+use nexus_atproto::Did;
+use nexus_delivery::channel::Config;
+use nexus_journal::Head;
+use nexus_model::{Seq, Timestamp};
+use nexus_runtime::{CancellationToken, Clock};
+use nexus_sync::effects::Effects;
+use nexus_sync::event::{Event, Kind};
+use nexus_sync::rules::Rules;
+use nexus_sync::store::{Memory, Store};
 use nexus_sync_server::api::{Health, Password};
+use nexus_sync_server::consumers::{ConsumerName, Desk, DeskParts, Wanted};
 use nexus_sync_server::expiry::Expiry;
+use nexus_sync_server::start;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,10 +154,10 @@ async fn one_that_was_away_for_too_long_is_told_and_nothing_waits_for_it() {
     acknowledge(&mut away, &[1]).await;
     until(&service, "away", |at| at["seq"] == 1).await;
     // Events are of time 0; they stay while the outbox has not settled them, and while they are young.
-    let clock = Clock::fixed(nexus_model::Timestamp::from_millis(5_000));
+    let clock = Clock::fixed(Timestamp::from_millis(5_000));
     assert_eq!(expiry(&service, clock.clone(), 0).round().unwrap(), None);
     settle(&service, 3).await;
-    let young = Clock::fixed(nexus_model::Timestamp::from_millis(900));
+    let young = Clock::fixed(Timestamp::from_millis(900));
     assert_eq!(expiry(&service, young.clone(), u64::MAX).round().unwrap(), None);
     assert_eq!(expiry(&service, clock, u64::MAX).round().unwrap(), Some(Seq::new(3)));
     service.consumers.expired(Seq::new(3)).await;
@@ -181,4 +189,52 @@ async fn what_makes_no_sense_is_refused() {
     assert_eq!(standing(&service, "a").await, Value::Null);
     connect(&service, "consumer=c").await.unwrap();
     assert_eq!(client.delete(service.url("/channel")).send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn a_new_one_of_an_old_name_has_no_filter_of_the_old_one() {
+    let service = service().await;
+    drop(connect(&service, "consumer=a&collections=app.x.like").await.unwrap());
+    assert_eq!(standing(&service, "a").await["collections"], "app.x.like");
+    let gone = reqwest::Client::new().delete(service.url("/channel?consumer=a")).send().await.unwrap();
+    assert_eq!(gone.status(), 200);
+    record(&service, "a", "app.x.post");
+    let mut client = connect(&service, "consumer=a").await.unwrap();
+    assert_eq!(next(&mut client).await, Some(1));
+    assert_eq!(standing(&service, "a").await["collections"], "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_a_stop_all_end_side_by_side() {
+    const COUNT: u32 = 8;
+    let store: Arc<dyn Store> = Arc::new(Memory::default());
+    let head = Arc::new(Head::new(Seq::START));
+    let (writer, _) =
+        start(Arc::clone(&store), Arc::new(Rules::default()), Clock::system(), Arc::clone(&head)).unwrap();
+    let config = Config { settlement: ACKNOWLEDGED, drain_millis: 3_000, ..Config::default() };
+    let (max, clock) = (COUNT as usize, Clock::system());
+    let parts =
+        DeskParts { store: Arc::clone(&store), writer: writer.clone(), head: Arc::clone(&head), config, max, clock };
+    let (desk, consumers) = Desk::new(parts);
+    let did: Did = "did:plc:a".parse().unwrap();
+    let events = vec![Event { did: did.clone(), kind: Kind::Live, body: "1".into() }];
+    let mut transaction = store.begin().unwrap();
+    transaction.apply(&did, &Effects { events, ..Effects::default() }, Timestamp::from_millis(0)).unwrap();
+    head.advance(transaction.commit().unwrap());
+    let stop = CancellationToken::new();
+    let desk = tokio::spawn(desk.run(stop.clone()));
+    let mut slow = Vec::new();
+    for number in 0..COUNT {
+        let name = ConsumerName::parse(&number.to_string()).unwrap();
+        let channel = consumers.join(Wanted { name, collections: None, after: None }).await.unwrap();
+        let mut consumer = channel.join().await.unwrap();
+        assert_eq!(consumer.next().await.unwrap().0, Seq::new(1));
+        slow.push(consumer);
+    }
+    let begun = tokio::time::Instant::now();
+    stop.cancel();
+    desk.await.unwrap().unwrap();
+    let waited = begun.elapsed();
+    let one = Duration::from_secs(3);
+    assert!((one..2 * one).contains(&waited), "{waited:?}");
 }

@@ -48,6 +48,10 @@ async fn bodies_that_make_no_sense_are_refused() {
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         assert!(response.json::<Value>().await.unwrap()["message"].is_string());
     }
+    for path in ["/info/%FF", "/resolve/%FF", "/channel?consumer=a&seq=x"] {
+        let (status, said) = get(&service, path).await;
+        assert_eq!((status, said["message"].is_string()), (StatusCode::BAD_REQUEST, true), "{path}: {said}");
+    }
     let plain = Client::new().post(service.url("/repos/add")).body("{}").send().await.unwrap();
     assert_eq!(plain.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(get(&service, "/stats/repo-count").await.1, json!({"repo_count": 0}));

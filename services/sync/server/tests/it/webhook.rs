@@ -5,8 +5,10 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use hmac::{Hmac, Mac};
-use nexus_runtime::{CancellationToken, Clock};
+use nexus_model::Seq;
+use nexus_runtime::Clock;
 use nexus_sync::event::Kind;
+use nexus_sync_server::SyncOutbox;
 use nexus_sync_server::api::{Health, Password};
 use nexus_sync_server::webhook::{Tools, Webhook};
 use serde_json::Value;
@@ -64,8 +66,7 @@ async fn requests_are_signed_and_hold_what_may_travel_together() {
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, Router::new().route("/hook", post(handler))).await.unwrap() });
     let webhook = Webhook { secret: Some("key".into()), batch: 10, ..webhook(url) };
-    let stop = CancellationToken::new();
-    let running = tokio::spawn(webhook.run(service.channel.clone(), tools(), stop.clone()));
+    let running = tokio::spawn(webhook.run(service.channel.clone(), tools()));
     let mut seen = Vec::new();
     while seen.len() < 4 {
         let (headers, body) = tokio::time::timeout(Duration::from_secs(20), told.recv()).await.unwrap().unwrap();
@@ -81,7 +82,7 @@ async fn requests_are_signed_and_hold_what_may_travel_together() {
     }
     seen.sort_unstable();
     assert_eq!(seen, [1, 2, 3, 4]);
-    stop.cancel();
+    service.stop().await;
     running.await.unwrap().unwrap();
 }
 
@@ -90,8 +91,7 @@ async fn events_are_posted_until_they_are_taken_in_order() {
     let service = Service::start(Password::new(None, Health::Guarded), ACKNOWLEDGED).await;
     let (url, mut told) = receiver().await;
     let webhook = Webhook { password: Some("s3cret".into()), ..webhook(url) };
-    let stop = CancellationToken::new();
-    let running = tokio::spawn(webhook.run(service.channel.clone(), tools(), stop.clone()));
+    let running = tokio::spawn(webhook.run(service.channel.clone(), tools()));
     service.append("a", Kind::Live, r#""type":"x"}"#);
     service.append("a", Kind::Live, r#""type":"x"}"#);
     let mut tries = Vec::new();
@@ -105,6 +105,29 @@ async fn events_are_posted_until_they_are_taken_in_order() {
         tries.push(id);
     }
     assert_eq!(tries, [1, 1, 2], "the second waits until the first is taken");
-    stop.cancel();
+    service.stop().await;
     running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn at_a_stop_what_is_under_way_is_answered_and_not_sent_again() {
+    let service = Service::start(Password::new(None, Health::Guarded), ACKNOWLEDGED).await;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let (free, held) = tokio::sync::watch::channel(false);
+    let handler = move || async move {
+        tell.send(()).unwrap();
+        held.clone().wait_for(|is_free| *is_free).await.unwrap();
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/hook", post(handler))).await.unwrap() });
+    let running = tokio::spawn(webhook(url).run(service.channel.clone(), tools()));
+    service.append("a", Kind::Live, r#""type":"x"}"#);
+    tokio::time::timeout(Duration::from_secs(20), told.recv()).await.unwrap().unwrap();
+    let stopping = tokio::spawn(service.stop());
+    tokio::task::yield_now().await;
+    free.send(true).unwrap();
+    let store = stopping.await.unwrap();
+    running.await.unwrap().unwrap();
+    assert_eq!(SyncOutbox::settled(&*store, "main").unwrap().floor(), Seq::new(1));
 }
