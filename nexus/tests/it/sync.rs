@@ -1,5 +1,7 @@
 //! The sync service in the real binary, on a synthetic network that was signed beforehand.
 
+mod memory;
+
 use crate::program::{Program, command, printed, run};
 use futures_util::{SinkExt as _, StreamExt as _};
 use nexus_bench_sync::{Network, Server, Size};
