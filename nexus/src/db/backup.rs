@@ -11,7 +11,11 @@ use crate::{
     social::open_store,
     sync,
 };
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, DirEntry},
+    io,
+    path::Path,
+};
 
 /// How often the copy of the full text is begun anew when files vanish under it.
 const TRIES: usize = 5;
@@ -45,9 +49,9 @@ pub(super) fn run(settings: &Settings, services: &[Service], to: &Path) -> Outco
 fn copy_social(settings: &Settings, to: &Path) -> Outcome {
     let store = open_store(settings)?;
     copy_full_text(&settings.full_text(), &to.join("search"))?;
-    copy_tree(&settings.files(), &to.join("files"))?;
+    copy_tree(&settings.files(), &to.join("files"), Vanished::PassOver)?;
     store.backup(&to.join("social.sqlite"))?;
-    copy_tree(&settings.files(), &to.join("files"))?;
+    copy_tree(&settings.files(), &to.join("files"), Vanished::PassOver)?;
     Ok(())
 }
 
@@ -55,7 +59,7 @@ fn copy_social(settings: &Settings, to: &Path) -> Outcome {
 /// built anew at the next start.
 fn copy_full_text(from: &Path, to: &Path) -> io::Result<()> {
     for _ in 0..TRIES {
-        match copy_tree(from, to) {
+        match copy_tree(from, to, Vanished::Fail) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => fs::remove_dir_all(to)?,
             outcome => return outcome,
         }
@@ -63,26 +67,79 @@ fn copy_full_text(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// What a file means that is gone before it is copied.
+#[derive(Clone, Copy)]
+enum Vanished {
+    /// The copy would not be whole.
+    Fail,
+    /// Its row is gone as well, since rows go first.
+    PassOver,
+}
+
 /// Links or copies what is below `from` and not below `to` yet.
-fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+fn copy_tree(from: &Path, to: &Path, vanished: Vanished) -> io::Result<()> {
     if !from.exists() {
         return Ok(());
     }
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        match entry.file_type()?.is_dir() {
-            true if is_hidden(&source) => {}
-            true => copy_tree(&source, &target)?,
-            false if target.exists() || source.to_string_lossy().ends_with(LOCKS) => {}
-            false => fs::hard_link(&source, &target).or_else(|_| fs::copy(&source, &target).map(drop))?,
-        }
+        copy_entry(&entry?, to, vanished).or_else(|error| match vanished {
+            Vanished::PassOver if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Vanished::PassOver | Vanished::Fail => Err(error),
+        })?;
     }
     Ok(())
+}
+
+fn copy_entry(entry: &DirEntry, to: &Path, vanished: Vanished) -> io::Result<()> {
+    let (source, target) = (entry.path(), to.join(entry.file_name()));
+    match entry.file_type()?.is_dir() {
+        true if is_hidden(&source) => Ok(()),
+        true => copy_tree(&source, &target, vanished),
+        false if target.exists() || source.to_string_lossy().ends_with(LOCKS) => Ok(()),
+        false => fs::hard_link(&source, &target).or_else(|_| fs::copy(&source, &target).map(drop)),
+    }
 }
 
 /// Directories of what is still arriving.
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    /// Writes and removes files, and the directories that they are in, until it is told to stop.
+    fn come_and_go(root: &Path, stop: &AtomicBool) {
+        while !stop.load(Relaxed) {
+            for n in 0..50 {
+                let directory = root.join(n.to_string());
+                fs::create_dir_all(&directory).expect("a directory");
+                fs::write(directory.join("file"), "bytes").expect("a file");
+            }
+            for n in 0..50 {
+                fs::remove_dir_all(root.join(n.to_string())).expect("removed");
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_go_while_they_are_copied_are_passed_over() {
+        let (from, to) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        fs::write(from.path().join("stays"), "bytes").expect("a file");
+        let stop = AtomicBool::new(false);
+        let copied: Vec<_> = std::thread::scope(|scope| {
+            scope.spawn(|| come_and_go(from.path(), &stop));
+            let copy = |n: usize| {
+                let to = to.path().join(n.to_string());
+                copy_tree(from.path(), &to, Vanished::PassOver).map(|()| to.join("stays").exists())
+            };
+            let copied = (0..300).map(copy).collect();
+            stop.store(true, Relaxed);
+            copied
+        });
+        assert!(copied.iter().all(|whole| matches!(whole, Ok(true))), "{copied:?}");
+    }
 }
