@@ -32,6 +32,23 @@ fn network(directory: &Path) -> String {
 
 const TOKEN: [&str; 2] = ["--set", "server.admin_token=letmein"];
 
+/// Self-signed: nobody vouches for it.
+const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/http/tests/fixtures/one.crt");
+const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/http/tests/fixtures/one.key");
+
+#[test]
+fn a_running_nexus_with_tls_takes_the_job() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cert, key) = (format!("tls.cert={CERT}"), format!("tls.key={KEY}"));
+    let tls = ["--set", &cert, "--set", &key];
+    let program = Program::alone(directory.path(), &[&TOKEN[..], &tls].concat());
+    let listed = run(directory.path(), [&["jobs", "list"][..], &TOKEN].concat());
+    assert_eq!(printed(&listed), "trust-recompute  on demand\n", "{}", printed(&listed));
+    assert_eq!(listed.status.code(), Some(0));
+    let by_address = run(directory.path(), [&["jobs", "list", "--at", &program.url("")][..], &TOKEN].concat());
+    assert_ne!(by_address.status.code(), Some(0), "an address that was given has to prove who it is");
+}
+
 #[test]
 fn a_running_nexus_takes_the_job() {
     let directory = tempfile::tempdir().unwrap();

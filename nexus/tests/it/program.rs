@@ -202,6 +202,9 @@ impl Drop for Program {
 
 /// The first URL in a line that says where the program is reached.
 fn address(line: &str) -> Option<String> {
-    let start = line.find("http://127.0.0.1:")?;
-    line[start..].split_whitespace().next().map(|url| url.trim_end_matches('/').to_owned())
+    let starts = ["http://127.0.0.1:", "https://127.0.0.1:"];
+    let mut words = line.split_whitespace();
+    words
+        .find(|word| starts.iter().any(|start| word.starts_with(start)))
+        .map(|url| url.trim_end_matches('/').to_owned())
 }
