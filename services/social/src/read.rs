@@ -3,8 +3,8 @@
 
 use crate::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, ResourceQuery, TagWindow, Timeframe,
-        UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, Position, PostQuery, Reach, ResourceQuery, TagWindow,
+        Timeframe, UserQuery,
     },
     row::{FileKey, Label, PostKey},
     view::{
@@ -63,7 +63,7 @@ pub trait Read {
     /// Who put a label on a post. Nobody, if either is unknown.
     fn post_taggers(&self, key: &PostKey, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers;
     /// Posts that embed a post, oldest first.
-    fn reposts(&self, key: &PostKey, page: Page) -> Option<Vec<PostKey>>;
+    fn reposts(&self, key: &PostKey, after: Option<&Position>, page: Page) -> Option<Vec<Ranked>>;
     /// A post with its ancestors (at most `ancestors`) and replies (at most `replies`, `depth` levels).
     fn thread(
         &self,

@@ -1,10 +1,10 @@
 //! The index's answers, question by question.
 
-use super::Index;
+use super::{Index, columns::at, links::Link};
 use crate::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, ResourceQuery, TagWindow, Timeframe,
-        UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Order, Page, Position, PostQuery, Reach, ResourceQuery,
+        TagWindow, Timeframe, UserQuery,
     },
     read::{Read, TaggerScope},
     row::{FileKey, Label, PostKey},
@@ -17,8 +17,6 @@ use crate::{
 };
 use nexus_model::Timestamp;
 use nexus_pubky::{PubkyId, ResourceId};
-
-use super::columns::at;
 
 impl Read for Index {
     fn user(&self, id: &PubkyId) -> Option<UserDetails> {
@@ -76,10 +74,15 @@ impl Read for Index {
         post.map(|post| self.tagger_page(&self.posts[at(post)].tags, label, page, scope)).unwrap_or_default()
     }
 
-    fn reposts(&self, key: &PostKey, page: Page) -> Option<Vec<PostKey>> {
-        let post = self.known_post(key)?;
-        let reposts = self.posts[at(post)].tie(|ties| &ties.reposts).into_iter().flat_map(|links| links.ids());
-        Some(reposts.skip(page.skip).take(page.limit).map(|repost| self.columns.key(repost)).collect())
+    fn reposts(&self, key: &PostKey, after: Option<&Position>, page: Page) -> Option<Vec<Ranked>> {
+        let links = self.posts[at(self.known_post(key)?)].tie(|ties| &ties.reposts);
+        let is_past = |link: &Link| {
+            let member = self.columns.key(link.id).to_string();
+            after.is_some_and(|after| (link.time(), &*member) <= (after.score, &*after.member))
+        };
+        let reposts = links.into_iter().flat_map(|links| links.walk(is_past, Order::Ascending));
+        let ranked = |link: Link| Ranked { post: self.columns.key(link.id), score: link.time() };
+        Some(reposts.skip(page.skip).take(page.limit).map(ranked).collect())
     }
 
     fn thread(

@@ -277,7 +277,13 @@ impl<'a> Quiz<'a> {
         self.ask((post, viewer), |read| read.bookmark(&post, &viewer));
         self.ask((post, scope, window), |read| read.post_tags(&post, window, scope));
         self.ask((post, scope, &label), |read| read.post_taggers(&post, label.as_str(), page, scope));
-        self.ask(post, |read| read.reposts(&post, page));
+        let after = self.model.reposts(&post, None, Page { skip: 0, limit: 100 });
+        let after = self
+            .dice
+            .pick(&after.unwrap_or_default())
+            .map(|repost| Position { score: repost.score, member: repost.post.to_string().into() });
+        self.ask((post, page), |read| read.reposts(&post, None, page));
+        self.ask((post, &after), |read| read.reposts(&post, after.as_ref(), page));
         let (ancestors, replies, depth) = (self.dice.below(4), self.dice.below(6), self.dice.below(4) as u8);
         let thread = |read: &dyn Read| read.thread(&post, None, ancestors, replies, depth);
         self.ask((post, ancestors, replies, depth), thread);

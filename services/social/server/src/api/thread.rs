@@ -2,16 +2,20 @@
 
 use super::{
     Routes,
+    cursor::{self, Continued, continued},
     error::{Answer, ApiError, found},
     extract::{At, Part, Query},
     openapi::{Failures, Invalid, Missing},
-    params::{Content, Count, Limit, Paged, PostPath, PubkyIdText},
+    params::{After, Content, Count, Limit, Paged, PostPath, PubkyIdText},
     shown::ShownThread,
 };
 use crate::shared::Shared;
 use axum::extract::State;
 use nexus_pubky::PubkyId;
-use nexus_social::view::Thread;
+use nexus_social::{
+    query::{Page, Position},
+    view::Thread,
+};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, PartialSchema as _};
@@ -66,10 +70,10 @@ async fn thread(
     found(shown, || ApiError::no_post(&at.key()))
 }
 
-/// Posts that embed a post, oldest first
+/// Posts that embed a post, oldest first. A page goes on with `cursor`, which `x-next-cursor` gives
 #[utoipa::path(
     get, path = "/v0/post/{author_id}/{post_id}/reposts", tag = "Post", operation_id = "post_reposts_handler",
-    params(PostPath, Paged<50, 200>),
+    params(PostPath, After, Paged<50, 200>),
     responses(
         (status = 200, description = "Keys of reposts, as `author:post`", body = Vec<String>),
         Invalid, Missing, Failures
@@ -78,9 +82,12 @@ async fn thread(
 async fn reposts(
     State(social): State<Arc<Shared>>,
     At(at): At<PostPath>,
+    Part(after): Part<After>,
     Part(page): Part<Paged<50, 200>>,
-) -> Answer<Vec<String>> {
-    let reposts = social.ask(|index| index.reposts(&at.key(), page.into()));
-    let keys = reposts.map(|keys| keys.iter().map(ToString::to_string).collect());
-    found(keys, || ApiError::no_post(&at.key()))
+) -> Continued<String> {
+    let (after, page): (Option<Position>, Page) = (after.into(), page.into());
+    let reposts = social.ask(|index| index.reposts(&at.key(), after.as_ref(), page));
+    let reposts = reposts.ok_or_else(|| ApiError::no_post(&at.key()))?;
+    let next = cursor::next(&reposts, page);
+    continued(reposts.into_iter().map(|repost| repost.post.to_string()).collect(), next)
 }

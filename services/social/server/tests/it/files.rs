@@ -57,8 +57,10 @@ async fn bytes_that_were_fetched_before_a_deletion_took_them_are_fetched_again()
     let (at, ground) = (FakeHomeserver::start().await.unwrap(), Ground::new());
     at.profile(1, "ann");
     upload(&at, 1, 1, b"the bytes");
+    let last = at.put(key(1).as_str(), "/pub/another.app/note", "the last");
     let world = ground.start(watcher(&[&at]));
-    eventually("the file", || files(&ground).len() == 1).await;
+    // The source waits for no commit of this page any more.
+    eventually("all is read", || ground.cursor(&at) == last).await;
     let place = ground.blobs().main(&files(&ground)[0]).unwrap();
     let inode = || std::fs::metadata(&place).map(|metadata| metadata.ino()).ok();
     let (first, indexed_at) = (inode(), files(&ground)[0].indexed_at);

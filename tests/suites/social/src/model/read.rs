@@ -5,8 +5,8 @@ use nexus_model::Timestamp;
 use nexus_pubky::{PubkyId, ResourceId};
 use nexus_social::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, ResourceQuery, TagWindow, Timeframe,
-        UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, Position, PostQuery, Reach, ResourceQuery, TagWindow,
+        Timeframe, UserQuery,
     },
     read::{Read, TaggerScope},
     row::{Edge, FileKey, Label, PostKey, Target},
@@ -118,9 +118,12 @@ impl Read for Model {
         self.tagger_page(&Target::Post(*key), label, page, scope)
     }
 
-    fn reposts(&self, key: &PostKey, page: Page) -> Option<Vec<PostKey>> {
+    fn reposts(&self, key: &PostKey, after: Option<&Position>, page: Page) -> Option<Vec<Ranked>> {
         self.posts.get(key)?;
-        Some(paged(self.reposts_of(key).into_iter().map(|(_, post)| post), page))
+        let reposts = self.reposts_of(key).into_iter().map(|(time, post)| Ranked { post, score: time.millis() });
+        let place = |repost: &Ranked| (repost.score, repost.post.to_string());
+        let after = after.map(|after| (after.score, after.member.to_string()));
+        Some(paged(reposts.filter(|repost| after.as_ref().is_none_or(|after| place(repost) > *after)), page))
     }
 
     fn thread(

@@ -57,8 +57,15 @@ async fn a_light_thread_has_no_texts() {
 
 #[tokio::test]
 async fn reposts_are_keys_oldest_first() {
-    let app = town().repost(3, 9, 9000, key(0, 1)).start();
+    let app = town().repost(3, 9, 9000, key(0, 1)).repost(2, 8, 9000, key(0, 1)).start();
     let path = format!("{}/reposts", post_path(0, 1));
-    assert_eq!(app.json(&path).await, json!([key(2, 4).to_string(), key(3, 9).to_string()]));
-    assert_eq!(app.json(&format!("{path}?skip=1&limit=1")).await, json!([key(3, 9).to_string()]));
+    let mut at_once = [key(2, 8).to_string(), key(3, 9).to_string()];
+    at_once.sort();
+    let all = json!([key(2, 4).to_string(), at_once[0], at_once[1]]);
+    assert_eq!(app.json(&path).await, all);
+    assert_eq!(app.json(&format!("{path}?skip=1&limit=1")).await, json!([at_once[0]]));
+    for limit in 1..=4 {
+        assert_eq!(app.pages(&format!("{path}?limit={limit}")).await, all, "pages of {limit}");
+    }
+    assert_eq!(app.get(&format!("{path}?cursor=x")).await.status, 400);
 }
