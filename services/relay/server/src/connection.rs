@@ -9,7 +9,15 @@ use crate::{
 };
 use nexus_nostr::{Prefix, Reason, RelayMessage};
 use nexus_relay::ports::{ConnectionId, StorageAdapter, WebSocketAdapter};
-use std::{future::poll_fn, io, mem::MaybeUninit, net::IpAddr, pin::Pin, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    net::IpAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     sync::Notify,
@@ -53,8 +61,8 @@ impl<S: StorageAdapter + 'static> Connection<S> {
     pub(crate) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(self, io: I) {
         let (reader, writer) = tokio::io::split(io);
         let flushed = Notify::new();
-        let listen = self.outbox.before_taking(self.listen(reader, &flushed));
-        tokio::join!(biased; listen, self.speak(writer, &flushed));
+        let listen = pin!(self.listen(reader, &flushed));
+        tokio::join!(biased; self.outbox.before_taking(listen), self.speak(writer, &flushed));
         self.hands.relay().sockets().remove(self.id);
         self.hands.relay().on_close(self.id).await;
     }

@@ -6,7 +6,7 @@ use nexus_relay::ports::{ConnectionMeta, WsError};
 use std::{
     cell::Cell,
     future::poll_fn,
-    pin::pin,
+    pin::Pin,
     ptr,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -113,13 +113,11 @@ impl Outbox {
 
     /// Runs what serves the connection, in a task that afterwards polls [`Outbox::take`] each time. What it puts in wakes
     /// nobody then, which would send another thread after a task that is running.
-    pub(crate) async fn before_taking<T>(&self, serving: impl Future<Output = T>) -> T {
-        let mut serving = pin!(serving);
-        poll_fn(|context| {
+    pub(crate) fn before_taking<F: Future>(&self, mut serving: Pin<&mut F>) -> impl Future<Output = F::Output> {
+        poll_fn(move |context| {
             let _until_polled = TakenNext(TAKEN_NEXT.replace(self));
             serving.as_mut().poll(context)
         })
-        .await
     }
 
     fn wake_taker(&self) {
@@ -272,6 +270,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use std::{
+        pin::pin,
         sync::Arc,
         task::{Context, Wake},
     };
@@ -310,14 +309,15 @@ mod tests {
         let outbox = outbox();
         assert_eq!(wakes(&outbox, || push(&outbox, 10).unwrap()), 1);
         assert!(outbox.take().now_or_never().flatten().is_some());
-        let own = || outbox.before_taking(async { push(&outbox, 10).unwrap() }).now_or_never().unwrap();
+        let own = || outbox.before_taking(pin!(async { push(&outbox, 10).unwrap() })).now_or_never().unwrap();
         assert_eq!(wakes(&outbox, own), 0);
         assert!(outbox.take().now_or_never().flatten().is_some());
         let other = Outbox::new(Compression::Off, 1);
-        let foreign = || other.before_taking(async { push(&outbox, 10).unwrap() }).now_or_never().unwrap();
+        let foreign = || other.before_taking(pin!(async { push(&outbox, 10).unwrap() })).now_or_never().unwrap();
         assert_eq!(wakes(&outbox, foreign), 1, "another connection's outbox is taken from by another task");
         assert!(outbox.take().now_or_never().flatten().is_some());
-        let failing = std::panic::AssertUnwindSafe(|| outbox.before_taking(async { panic!("as told") }).now_or_never());
+        let failing =
+            std::panic::AssertUnwindSafe(|| outbox.before_taking(pin!(async { panic!("as told") })).now_or_never());
         assert!(std::panic::catch_unwind(failing).is_err());
         assert_eq!(wakes(&outbox, || outbox.close(1000, "", 1)), 1, "a panic leaves nothing behind");
     }
