@@ -16,5 +16,6 @@ mod scenarios;
 mod slow;
 mod stand;
 mod stopping;
+mod stream;
 mod transfer;
 mod wire;

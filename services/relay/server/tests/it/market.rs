@@ -1,12 +1,15 @@
-use crate::stand::{Adapters, NOW, Served, TestRelay, key, relay, serve, sign};
+use crate::{
+    stand::{Adapters, NOW, Served, TestRelay, key, relay, serve, sign},
+    stream::Stream,
+};
 use base64::Engine;
 use nexus_journal::Head;
-use nexus_model::{Raw, Seq, Verified};
-use nexus_nostr::{Event, EventId, Kind, Seconds, Tags, nip::nip42::RelayUrl};
+use nexus_model::Raw;
+use nexus_nostr::{Event, Kind, Seconds, Tags, nip::nip42::RelayUrl};
 use nexus_relay::{
     Asker,
     market::Job,
-    ports::{PreparedEvent, StorageAdapter},
+    ports::StorageAdapter,
     session::Verdict,
     settings::{Rate, Rates, Retention, Settings},
 };
@@ -14,18 +17,18 @@ use nexus_relay_server::market::{JobFeed, router};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-struct Market {
-    relay: Arc<TestRelay>,
+pub(crate) struct Market {
+    pub(crate) relay: Arc<TestRelay>,
     clock: nexus_runtime::Clock,
-    served: Served,
-    http: reqwest::Client,
+    pub(crate) served: Served,
+    pub(crate) http: reqwest::Client,
     _stop: DropGuard,
 }
 
-async fn market(settings: Settings) -> Market {
+pub(crate) async fn market(settings: Settings) -> Market {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (relay, head, clock): (_, Arc<Head>, _) = relay(settings).await;
     let feed = Arc::new(JobFeed::default());
@@ -36,12 +39,12 @@ async fn market(settings: Settings) -> Market {
 }
 
 impl Market {
-    async fn publish(&self, event: &Event) {
+    pub(crate) async fn publish(&self, event: &Event) {
         let verdict = self.relay.submit(&Asker::default(), Raw::new(event.clone())).await;
         assert_eq!(verdict, Verdict::Accepted(None));
     }
 
-    async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.http.get(format!("{}{path}", self.served.url)).send().await.expect("an answer")
     }
 
@@ -62,16 +65,16 @@ impl Market {
     }
 }
 
-fn market_settings() -> Settings {
+pub(crate) fn market_settings() -> Settings {
     Settings { retention: Retention::of_the_market(), ..Settings::default() }
 }
 
-fn request(age: i64, tags: &[&[&str]]) -> Event {
+pub(crate) fn request(age: i64, tags: &[&[&str]]) -> Event {
     let own: [&[&str]; 3] = [&["i", "hello", "text"], &["bid", "9000"], &["output", "text/plain"]];
     sign(1, 5050, age, &[&own, tags].concat(), "")
 }
 
-fn answer(by: u8, kind: u16, to: &Event, tags: &[&[&str]]) -> Event {
+pub(crate) fn answer(by: u8, kind: u16, to: &Event, tags: &[&[&str]]) -> Event {
     let (id, customer) = (to.id.to_string(), to.pubkey.to_string());
     let own: [&[&str]; 2] = [&["e", &id], &["p", &customer]];
     sign(by, kind, 0, &[&own, tags].concat(), "an answer")
@@ -400,101 +403,4 @@ async fn who_asks_too_often_is_told_when_to_come_again() {
         (StatusCode::TOO_MANY_REQUESTS, Some("1"))
     );
     assert_eq!(refused.json::<Value>().await.expect("JSON")["error"]["code"], "rate-limited");
-}
-
-/// The jobs that a stream tells of, as they come.
-struct Stream {
-    response: Response,
-    text: String,
-}
-
-impl Stream {
-    async fn open(market: &Market, path: &str, after: Option<Seq>) -> Self {
-        Self::open_as(market, path, after, None).await
-    }
-
-    async fn open_as(market: &Market, path: &str, after: Option<Seq>, vouched: Option<String>) -> Self {
-        let request = market.http.get(format!("{}{path}", market.served.url));
-        let request = vouched.into_iter().fold(request, |request, header| request.header("authorization", header));
-        let request = after.into_iter().fold(request, |request, seq| request.header("last-event-id", seq.to_string()));
-        let response = request.send().await.expect("an answer");
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut stream = Self { response, text: String::new() };
-        stream.until("\n\n").await;
-        stream
-    }
-
-    async fn until(&mut self, end: &str) -> String {
-        loop {
-            if let Some(at) = self.text.find(end) {
-                let rest = self.text.split_off(at + end.len());
-                return std::mem::replace(&mut self.text, rest);
-            }
-            let chunk = tokio::time::timeout(Duration::from_secs(20), self.response.chunk()).await;
-            let chunk = chunk.expect("something comes").expect("the stream goes on").expect("it has not ended");
-            self.text.push_str(std::str::from_utf8(&chunk).expect("text"));
-        }
-    }
-
-    /// The next job: its position, id and state.
-    async fn next(&mut self) -> (Seq, String, String) {
-        let text = self.until("\n\n").await;
-        let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).expect(name).to_owned();
-        assert_eq!(line("event: "), "job");
-        let job: Value = serde_json::from_str(&line("data: ")).expect("JSON");
-        let seq = Seq::new(line("id: ").parse().expect("a number"));
-        (seq, job["id"].as_str().expect("an id").to_owned(), job["state"].as_str().expect("a state").to_owned())
-    }
-}
-
-#[tokio::test]
-async fn a_stream_tells_of_jobs_that_open_and_move() {
-    let market = market(market_settings()).await;
-    let mut stream = Stream::open(&market, "/api/v1/jobs/stream?kind=5050", None).await;
-    let request = request(1, &[]);
-    let id = request.id.to_string();
-    market.publish(&request).await;
-    let other = sign(1, 5100, 0, &[], "another kind");
-    market.publish(&other).await;
-    let (first, told, state) = stream.next().await;
-    assert_eq!((told.as_str(), state.as_str()), (id.as_str(), "open"));
-    for by in [2, 3] {
-        market.publish(&answer(by, 7000, &request, &[&["status", "processing"]])).await;
-    }
-    assert_eq!(stream.next().await.2, "claimed");
-    market.publish(&answer(2, 6050, &request, &[])).await;
-    assert_eq!(stream.next().await.2, "succeeded");
-    market.publish(&sign(1, 5, 0, &[&["e", &id]], "")).await;
-    assert_eq!(stream.next().await.2, "cancelled");
-    // Who comes again is told where jobs stand that moved meanwhile, and what happens then.
-    let mut again = Stream::open(&market, "/api/v1/jobs/stream", Some(first)).await;
-    let last = sign(1, 5100, 0, &[], "a third");
-    market.publish(&last).await;
-    for (event, state) in [(&other, "open"), (&request, "cancelled"), (&last, "open")] {
-        let (_, told, stands) = again.next().await;
-        assert_eq!((told, stands.as_str()), (event.id.to_string(), state));
-    }
-    let refused = market.http.get(format!("{}/api/v1/jobs/stream", market.served.url)).header("last-event-id", "x");
-    assert_eq!(refused.send().await.expect("an answer").status(), StatusCode::BAD_REQUEST);
-}
-
-/// Who was away for longer than a stream looks back is told the newest of it, without a gap before what is live.
-#[tokio::test]
-async fn a_stream_that_resumes_late_is_told_the_newest() {
-    let market = market(market_settings()).await;
-    let (first, last) = (request(2, &[]), sign(1, 5100, 1, &[], "the last"));
-    market.publish(&first).await;
-    let notes = (0..20 * 512).map(|number| {
-        let note = Event { id: EventId::from_bytes(Sha256::digest(i64::to_be_bytes(number)).into()), ..first.clone() };
-        let note = Event { kind: Kind::NOTE, ..note };
-        PreparedEvent::new(Verified::by_operator(note), Seconds::new(NOW), None)
-    });
-    market.relay.storage().store_batch(notes.collect()).await.expect("memory can be written");
-    market.publish(&last).await;
-    let mut stream = Stream::open(&market, "/api/v1/jobs/stream", Some(Seq::START)).await;
-    let live = sign(1, 5100, 0, &[], "live");
-    market.publish(&live).await;
-    for event in [&last, &live] {
-        assert_eq!(stream.next().await.1, event.id.to_string());
-    }
 }
