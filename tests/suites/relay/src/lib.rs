@@ -2,6 +2,7 @@
 //! cases. A backend is done when [`run`] ends.
 
 mod cases;
+pub mod disturbed;
 mod model;
 pub mod scenario;
 mod world;

@@ -1,3 +1,5 @@
+//! The market over HTTP, on a relay over memory.
+
 use crate::{
     stand::{Adapters, NOW, Served, TestRelay, key, relay, serve, sign},
     stream::Stream,
@@ -9,7 +11,7 @@ use nexus_nostr::{Event, Kind, Seconds, Tags, nip::nip42::RelayUrl};
 use nexus_relay::{
     Asker,
     market::Job,
-    ports::StorageAdapter,
+    ports::{StorageAdapter, StorageError},
     session::Verdict,
     settings::{Rate, Rates, Retention, Settings},
 };
@@ -18,6 +20,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) struct Market {
@@ -25,6 +28,8 @@ pub(crate) struct Market {
     clock: nexus_runtime::Clock,
     pub(crate) served: Served,
     pub(crate) http: reqwest::Client,
+    /// How the reading of the journal ended.
+    pub(crate) told: JoinHandle<Result<(), StorageError>>,
     _stop: DropGuard,
 }
 
@@ -34,8 +39,8 @@ pub(crate) async fn market(settings: Settings) -> Market {
     let feed = Arc::new(JobFeed::default());
     let served = serve(router::<Adapters>(relay.clone(), feed.clone())).await;
     let stop = CancellationToken::new();
-    tokio::spawn(feed.run::<Adapters>(relay.clone(), head.watch(), stop.clone()));
-    Market { relay, clock, served, http: reqwest::Client::new(), _stop: stop.drop_guard() }
+    let told = tokio::spawn(feed.run::<Adapters>(relay.clone(), head.watch(), stop.clone()));
+    Market { relay, clock, served, http: reqwest::Client::new(), told, _stop: stop.drop_guard() }
 }
 
 impl Market {

@@ -1,4 +1,4 @@
-//! A relay over memory and its routes over a real socket.
+//! A relay over memory that a test may disturb, and its routes over a real socket.
 
 use axum::{
     Router,
@@ -14,6 +14,7 @@ use nexus_relay::{
     settings::Settings,
     store::MemoryStorage,
 };
+use nexus_relay_suite::disturbed::Disturbed;
 use nexus_runtime::Clock;
 use std::{
     collections::HashMap,
@@ -122,8 +123,9 @@ async fn speak(relay: Arc<TestRelay>, conn_id: ConnectionId, mut socket: WebSock
 }
 
 type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
-pub(crate) type Adapters = (MemoryStorage, InMemoryCache<Now>, Sockets, Surroundings);
-pub(crate) type TestRelay = Relay<MemoryStorage, InMemoryCache<Now>, Sockets, Surroundings>;
+type Store = Disturbed<MemoryStorage>;
+pub(crate) type Adapters = (Store, InMemoryCache<Now>, Sockets, Surroundings);
+pub(crate) type TestRelay = Relay<Store, InMemoryCache<Now>, Sockets, Surroundings>;
 
 pub(crate) const NOW: i64 = 1_700_000_000;
 
@@ -132,9 +134,8 @@ pub(crate) async fn relay(settings: Settings) -> (Arc<TestRelay>, Arc<Head>, Clo
     let clock = Clock::fixed(Timestamp::from_millis(NOW * 1_000));
     let (head, by_clock) = (Arc::new(Head::new(nexus_model::Seq::START)), clock.clone());
     let cache = InMemoryCache::new(100, Box::new(move || by_clock.now()) as Now);
-    let relay =
-        Relay::open(MemoryStorage::default(), cache, Sockets::default(), Surroundings(clock.clone()), settings, 300)
-            .await;
+    let (store, surroundings) = (Store::default(), Surroundings(clock.clone()));
+    let relay = Relay::open(store, cache, Sockets::default(), surroundings, settings, 300).await;
     let told = head.clone();
     let relay = relay.expect("memory can be read").with_observer(Box::new(move |seq| told.advance(seq)));
     (Arc::new(relay), head, clock)

@@ -6,7 +6,8 @@ use crate::{
 };
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{Event, EventId, Kind, Seconds};
-use nexus_relay::ports::{PreparedEvent, StorageAdapter};
+use nexus_relay::ports::{PreparedEvent, StorageAdapter, StorageError};
+use nexus_relay_suite::disturbed::Fate;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -107,4 +108,76 @@ async fn a_stream_that_resumes_late_is_told_the_newest() {
     for event in [&last, &live] {
         assert_eq!(stream.next().await.1, event.id.to_string());
     }
+}
+
+/// Stores events so that the journal's reader meets them in one batch.
+async fn publish_together(market: &Market, events: &[&Event]) {
+    let prepared = |event: &&Event| {
+        PreparedEvent::new(Verified::by_operator((*event).clone()), Seconds::new(NOW), Some(Seconds::new(NOW + 86_400)))
+    };
+    market.relay.storage().store_batch(events.iter().map(prepared).collect()).await.expect("memory can be written");
+    market.relay.deliver().await;
+}
+
+/// Has the store fail once: when it is asked for a job for this time.
+fn fail_at_job(market: &Market, time: usize, error: impl Fn() -> StorageError + Send + 'static) {
+    let mut asked = 0;
+    market.relay.storage().disturb(move |call| {
+        asked += usize::from(call == "job");
+        if call == "job" && asked == time { Fate::Fails(error()) } else { Fate::Works }
+    });
+}
+
+/// Wherever the store fails in a batch, each job in it that moved is told of once, in order, and one that didn't
+/// is not.
+#[tokio::test]
+async fn a_batch_in_the_middle_of_which_the_store_fails_is_told_once_and_whole() {
+    for time in 1..=3 {
+        let market = market(market_settings()).await;
+        let mut stream = Stream::open(&market, "/api/v1/jobs/stream", None).await;
+        let [moving, standing] = [request(9, &[]), request(8, &[])];
+        let processing: [&[&str]; 1] = [&["status", "processing"]];
+        publish_together(&market, &[&moving, &standing, &answer(2, 7000, &standing, &processing)]).await;
+        for (job, state) in [(&moving, "open"), (&standing, "claimed")] {
+            let (_, told, stands) = stream.next().await;
+            assert_eq!((told, stands.as_str()), (job.id.to_string(), state), "before the store fails");
+        }
+        fail_at_job(&market, time, || StorageError::TimedOut);
+        let opened = request(7, &[]);
+        let moves = [&answer(2, 7000, &moving, &processing), &answer(3, 7000, &standing, &processing), &opened];
+        publish_together(&market, &moves).await;
+        let last = request(6, &[]);
+        let told = [stream.next().await, stream.next().await];
+        market.publish(&last).await;
+        let told = told.into_iter().chain([stream.next().await]).map(|(_, job, state)| (job, state));
+        let expected = [(&moving, "claimed"), (&opened, "open"), (&last, "open")];
+        let expected = expected.map(|(job, state)| (job.id.to_string(), state.to_owned()));
+        assert_eq!(told.collect::<Vec<_>>(), expected, "the store failed at job {time}");
+    }
+}
+
+/// Who resumes meanwhile is refused, rather than shown a part of what it missed.
+#[tokio::test]
+async fn who_resumes_while_the_store_fails_is_told_to_come_again() {
+    let market = market(market_settings()).await;
+    let requests = [request(9, &[]), request(8, &[])];
+    publish_together(&market, &[&requests[0], &requests[1]]).await;
+    fail_at_job(&market, 2, || StorageError::TimedOut);
+    let url = format!("{}/api/v1/jobs/stream", market.served.url);
+    let refused = market.http.get(url).header("last-event-id", "0").send().await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let mut again = Stream::open(&market, "/api/v1/jobs/stream", Some(Seq::START)).await;
+    for request in &requests {
+        assert_eq!(again.next().await.1, request.id.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_store_ends_the_reading_of_the_journal() {
+    let market = market(market_settings()).await;
+    let _stream = Stream::open(&market, "/api/v1/jobs/stream", None).await;
+    fail_at_job(&market, 1, || StorageError::Damaged("a job can't be read"));
+    publish_together(&market, &[&request(9, &[])]).await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), market.told).await.expect("it ends");
+    assert!(matches!(ended.expect("no panic"), Err(StorageError::Damaged(_))));
 }

@@ -5,7 +5,6 @@ use nexus_relay::{
     market::rebuild,
     ports::StorageAdapter,
     settings::{Retention, Settings},
-    store::MemoryStorage,
 };
 use nexus_relay_server::{
     adapters::NativeRuntime,
@@ -32,7 +31,7 @@ fn forged() -> Event {
     forged
 }
 
-async fn exported(store: &MemoryStorage, filter: &Filter, order: Order) -> Vec<String> {
+async fn exported(store: &impl StorageAdapter, filter: &Filter, order: Order) -> Vec<String> {
     let mut text = Vec::new();
     let written = export(store, filter, order, Seconds::new(NOW), &mut text).await.expect("memory");
     let lines: Vec<String> = String::from_utf8(text).expect("text").lines().map(str::to_owned).collect();
