@@ -66,9 +66,18 @@ CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
 -- created_at is NULL as long as only answers came.
 CREATE TABLE job (id TEXT PRIMARY KEY, created_at INTEGER, customer TEXT, json TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX job_time ON job (created_at DESC, id) WHERE created_at IS NOT NULL;
-CREATE INDEX job_customer ON job (customer) WHERE customer IS NOT NULL;
-CREATE TABLE job_provider (pubkey TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (pubkey, id)) STRICT, WITHOUT ROWID;
+CREATE INDEX job_customer ON job (customer, created_at DESC, id) WHERE customer IS NOT NULL;
+
+-- Who answered which jobs. created_at is the job's.
+CREATE TABLE job_provider (
+    pubkey TEXT NOT NULL,
+    id TEXT NOT NULL,
+    created_at INTEGER,
+    PRIMARY KEY (pubkey, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_provider_time ON job_provider (pubkey, created_at DESC, id) WHERE created_at IS NOT NULL;
 CREATE INDEX job_provider_id ON job_provider (id);
+
 CREATE TABLE tally (
     day INTEGER NOT NULL,
     kind INTEGER NOT NULL,

@@ -40,7 +40,7 @@ const VANISH: &str = "INSERT INTO vanished SELECT value->>0, value->>1 FROM json
 const FORGET_PROVIDERS: &str = "DELETE FROM job_provider WHERE id IN (SELECT value FROM json_each(?1))";
 const FORGET_JOB: &str = "DELETE FROM job WHERE id IN (SELECT value FROM json_each(?1))";
 const JOB: &str = "INSERT INTO job SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?1)";
-const PROVIDER: &str = "INSERT INTO job_provider SELECT value->>0, value->>1 FROM json_each(?1)";
+const PROVIDER: &str = "INSERT INTO job_provider SELECT value->>0, value->>1, value->>2 FROM json_each(?1)";
 const COUNT: &str = "INSERT INTO tally SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?1) WHERE true \
     ON CONFLICT DO UPDATE SET amount = CASE WHEN counter GLOB 'customers_*' OR counter GLOB 'providers_*' \
     THEN max(amount, excluded.amount) ELSE amount + excluded.amount END";
@@ -268,7 +268,10 @@ impl Plan {
         let kept: Vec<&Job> = self.jobs.values().flatten().collect();
         let rows: Result<Vec<Value>, _> = kept.iter().map(|job| job_columns(job)).collect();
         batch.extend(Statement::over(JOB, rows?)?);
-        let providers = kept.iter().flat_map(|job| job.providers.keys().map(|provider| (provider, job.id)));
+        let providers = kept.iter().flat_map(|job| {
+            let created_at = job.request.as_ref().map(|request| request.created_at);
+            job.providers.keys().map(move |provider| (provider, job.id, created_at))
+        });
         batch.extend(Statement::over(PROVIDER, providers)?);
         let tallies = self.tallies.iter().map(|((day, kind, counter), amount)| {
             (day, kind, counter.name(), i64::try_from(*amount).unwrap_or(i64::MAX / 2))

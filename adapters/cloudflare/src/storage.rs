@@ -350,7 +350,6 @@ fn most(max: usize) -> i64 {
     i64::try_from(max).unwrap_or(i64::MAX)
 }
 
-/// The event of a row, if it is what was meant and may be seen.
 /// Removes the event of a row at the operator's wish.
 fn ban(plan: &mut Plan, row: &Row) -> Answer<()> {
     plan.remove(seq(row)?, row.parsed("id")?, RemovalReason::Banned);
@@ -365,6 +364,7 @@ fn expire(plan: &mut Plan, row: &Row) -> Answer<()> {
     Ok(())
 }
 
+/// The event of a row, if it is what was meant and may be seen.
 fn wanted(row: &Row, filter: &Filter, scope: &Scope) -> Answer<Option<StoredEvent>> {
     let event = event(row)?;
     if filter.matches(&event) && scope.allows(&event) { stored(row).map(Some) } else { Ok(None) }
@@ -387,36 +387,25 @@ fn removal(row: &Row) -> Answer<Entry> {
     Ok(Entry::Removed { seq: seq(row)?, id: row.parsed("id")?, reason })
 }
 
-/// The next jobs that may be asked for, whatever their kind and state.
+/// The next jobs that may be asked for, whatever their kind and state; of a provider, whoever their customer is. They
+/// are found by an index in the order in which they are wanted.
 fn job_page(query: &JobQuery, after: Option<(Seconds, EventId)>) -> Statement {
-    let mut conditions = vec!["created_at IS NOT NULL"];
-    if after.is_some() {
-        conditions.push("created_at <= ?1->>'$.at'");
-        conditions.push("(created_at < ?1->>'$.at' OR id > ?1->>'$.id')");
-    }
-    if query.since.is_some() {
-        conditions.push("created_at >= ?1->>'$.since'");
-    }
-    if query.until.is_some() {
-        conditions.push("created_at <= ?1->>'$.until'");
-    }
-    if query.customer.is_some() {
-        conditions.push("customer = ?1->>'$.customer'");
-    }
-    if query.provider.is_some() {
-        conditions.push("id IN (SELECT id FROM job_provider WHERE pubkey = ?1->>'$.provider')");
-    }
+    let (source, of_whom) = match (&query.provider, &query.customer) {
+        (Some(_), _) => ("job_provider x CROSS JOIN job j ON j.id = x.id", "x.pubkey = ?1->>'$.whom' AND"),
+        (None, Some(_)) => ("job x", "x.customer = ?1->>'$.whom' AND"),
+        (None, None) => ("job x", ""),
+    };
+    let at = after.map_or(Seconds::MAX, |(at, _)| at);
     let sql = format!(
-        "SELECT json FROM job WHERE {} ORDER BY created_at DESC, id LIMIT ?1->>'$.max'",
-        conditions.join(" AND ")
+        "SELECT json FROM {source} WHERE {of_whom} x.created_at >= ?1->>'$.oldest' AND x.created_at <= ?1->>'$.newest' \
+         AND (x.created_at < ?1->>'$.at' OR x.id > ?1->>'$.id') ORDER BY x.created_at DESC, x.id LIMIT ?1->>'$.max'"
     );
     let parameter = json!({
-        "at": after.map(|(at, _)| at),
-        "id": after.map(|(_, id)| id),
-        "since": query.since,
-        "until": query.until,
-        "customer": query.customer,
-        "provider": query.provider,
+        "whom": query.provider.or(query.customer),
+        "oldest": query.since.map_or(i64::MIN, Seconds::get),
+        "newest": query.until.map_or(at, |until| until.min(at)),
+        "at": at,
+        "id": after.map_or_else(String::new, |(_, id)| id.to_string()),
         "max": JOBS,
     });
     Statement::new(sql, &parameter)

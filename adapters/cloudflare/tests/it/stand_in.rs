@@ -21,18 +21,35 @@ pub(crate) struct StandIn {
     connection: Mutex<Connection>,
     batches: AtomicUsize,
     before_write: Mutex<Option<Interference>>,
+    last: Mutex<Option<Statement>>,
 }
 
 impl StandIn {
     pub(crate) fn new() -> Self {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
-        Self { connection: Mutex::new(connection), batches: AtomicUsize::new(0), before_write: Mutex::new(None) }
+        Self {
+            connection: Mutex::new(connection),
+            batches: AtomicUsize::new(0),
+            before_write: Mutex::new(None),
+            last: Mutex::new(None),
+        }
     }
 
     /// How many batches ran.
     pub(crate) fn batches(&self) -> usize {
         self.batches.load(Ordering::Relaxed)
+    }
+
+    /// How SQLite goes about the statement that ran last.
+    pub(crate) fn plan(&self) -> String {
+        let last = self.last.lock().unwrap().clone().expect("a statement ran");
+        let steps = |connection: &Connection| {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", last.sql))?;
+            let steps = statement.query_map((&last.parameter,), |row| row.get::<_, String>("detail"))?;
+            steps.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        self.look(steps).unwrap().join("; ")
     }
 
     /// Does something else before the next batch that writes.
@@ -54,6 +71,7 @@ impl D1 for &StandIn {
         {
             act(&connection);
         }
+        *self.last.lock().unwrap() = statements.last().cloned();
         let transaction = connection.transaction().unwrap();
         let answers: Result<Vec<_>, _> = statements.iter().map(|statement| run(&transaction, statement)).collect();
         let answers = answers.map_err(|error| D1Error::new(format!("D1_ERROR: {error}: SQLITE_CONSTRAINT")))?;

@@ -3,7 +3,10 @@ use futures_util::FutureExt;
 use nexus_cloudflare::D1Storage;
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{Event, Filter, Kind, Seconds, SigningKey, TagCondition, TagName, Tags};
-use nexus_relay::ports::{Outcome, PreparedEvent, RecordKind, StorageAdapter, StorageError};
+use nexus_relay::{
+    market::JobQuery,
+    ports::{Outcome, PreparedEvent, RecordKind, StorageAdapter, StorageError},
+};
 use nexus_relay_suite as suite;
 use proptest::prelude::*;
 
@@ -118,6 +121,23 @@ fn the_next_expiry_is_the_first() {
     assert_eq!(now(storage.next_expiry()).unwrap(), Some(Seconds::new(90_001)));
     assert_eq!(now(storage.sweep_expired(Seconds::new(90_001), 10)).unwrap(), 1);
     assert_eq!(now(storage.next_expiry()).unwrap(), Some(Seconds::new(90_002)));
+}
+
+/// A page of jobs is read in the order of an index, and never sorted.
+#[test]
+fn pages_of_jobs_are_not_sorted() {
+    let (storage, database) = fresh();
+    let someone = Some(SigningKey::from_bytes([1; 32]).unwrap().public_key());
+    for (customer, provider, index) in [
+        (None, None, "INDEX job_time (created_at>? AND created_at<?)"),
+        (someone, None, "INDEX job_customer (customer=? AND created_at>? AND created_at<?)"),
+        (None, someone, "INDEX job_provider_time (pubkey=? AND created_at>? AND created_at<?)"),
+        (someone, someone, "INDEX job_provider_time (pubkey=? AND created_at>? AND created_at<?)"),
+    ] {
+        assert_eq!(now(storage.jobs(&JobQuery { customer, provider, limit: 10, ..JobQuery::default() })).unwrap(), []);
+        let plan = database.plan();
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }
 
 fn odd_text() -> impl Strategy<Value = String> {

@@ -24,29 +24,36 @@ impl JobsQuestion {
         Self { query: query.clone(), after: query.after, found: Vec::new() }
     }
 
-    /// The next jobs, whatever their kind and state.
+    /// The next jobs, whatever their kind and state; of a provider, whoever their customer is.
     fn page(&self, connection: &Connection) -> Result<Vec<Job>> {
-        let (at, id) = self.after.map_or((Seconds::MAX, Vec::new()), |(at, id)| (at, id.as_bytes().to_vec()));
-        let oldest = self.query.since.map_or(i64::MIN, Seconds::get);
-        let newest = self.query.until.map_or(at, |until| until.min(at));
-        let mut conditions = "created_at >= ? AND created_at <= ? AND (created_at < ? OR id > ?)".to_owned();
-        let mut values: Vec<Value> = vec![oldest.into(), newest.get().into(), at.get().into(), id.into()];
-        if let Some(customer) = &self.query.customer {
-            conditions.push_str(" AND customer = ?");
-            values.push(customer.as_bytes().to_vec().into());
-        }
-        if let Some(provider) = &self.query.provider {
-            conditions.push_str(" AND id IN (SELECT id FROM job_provider WHERE pubkey = ?)");
-            values.push(provider.as_bytes().to_vec().into());
-        }
-        let sql = format!("SELECT json FROM job WHERE {conditions} ORDER BY created_at DESC, id LIMIT {PAGE}");
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(values))?;
+        let mut statement = connection.prepare_cached(&self.sql())?;
+        let mut rows = statement.query(params_from_iter(self.values()))?;
         let mut jobs = Vec::with_capacity(PAGE);
         while let Some(row) = rows.next()? {
             jobs.push(job(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
         }
         Ok(jobs)
+    }
+
+    /// A statement that finds jobs by an index in the order in which they are wanted.
+    fn sql(&self) -> String {
+        let (source, condition) = match (&self.query.provider, &self.query.customer) {
+            (Some(_), _) => ("job_provider x CROSS JOIN job j ON j.id = x.id", "x.pubkey = ?5 AND"),
+            (None, Some(_)) => ("job x", "x.customer = ?5 AND"),
+            (None, None) => ("job x", ""),
+        };
+        format!(
+            "SELECT json FROM {source} WHERE {condition} x.created_at >= ?1 AND x.created_at <= ?2 \
+             AND (x.created_at < ?3 OR x.id > ?4) ORDER BY x.created_at DESC, x.id LIMIT {PAGE}"
+        )
+    }
+
+    fn values(&self) -> Vec<Value> {
+        let (at, id) = self.after.map_or((Seconds::MAX, Vec::new()), |(at, id)| (at, id.as_bytes().to_vec()));
+        let oldest = self.query.since.map_or(i64::MIN, Seconds::get);
+        let newest = self.query.until.map_or(at, |until| until.min(at));
+        let of_whom = self.query.provider.or(self.query.customer).map(|key| key.as_bytes().to_vec().into());
+        [oldest.into(), newest.get().into(), at.get().into(), id.into()].into_iter().chain(of_whom).collect()
     }
 
     fn is_full(&self) -> bool {
@@ -76,5 +83,37 @@ impl Question for JobsQuestion {
             }
         }
         Ok(Some(std::mem::take(&mut self.found)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::SCHEMA;
+    use nexus_nostr::PublicKey;
+
+    /// How SQLite goes about the page of a query.
+    fn plan(customer: Option<PublicKey>, provider: Option<PublicKey>) -> rusqlite::Result<String> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(SCHEMA.newest)?;
+        let question = JobsQuestion::new(&JobQuery { customer, provider, ..JobQuery::default() });
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", question.sql()))?;
+        let steps = statement.query_map(params_from_iter(question.values()), |row| row.get::<_, String>("detail"))?;
+        Ok(steps.collect::<rusqlite::Result<Vec<_>>>()?.join("; "))
+    }
+
+    #[test]
+    fn a_page_is_read_in_the_order_of_an_index() -> rusqlite::Result<()> {
+        let key = Some(PublicKey::from_bytes([1; 32]));
+        for (customer, provider, index) in [
+            (None, None, "INDEX job_time (created_at>? AND created_at<?)"),
+            (key, None, "INDEX job_customer (customer=? AND created_at>? AND created_at<?)"),
+            (None, key, "INDEX job_provider_time (pubkey=? AND created_at>? AND created_at<?)"),
+            (key, key, "INDEX job_provider_time (pubkey=? AND created_at>? AND created_at<?)"),
+        ] {
+            let plan = plan(customer, provider)?;
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+        Ok(())
     }
 }

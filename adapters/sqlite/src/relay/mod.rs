@@ -45,7 +45,7 @@ use tail::Tail;
 pub const SCHEMA: Schema = Schema {
     application_id: 0x4E58_726C, // "NXrl"
     newest: include_str!("schema.sql"),
-    upgrades: &[include_str!("version_2.sql"), include_str!("version_3.sql")],
+    upgrades: &[include_str!("version_2.sql"), include_str!("version_3.sql"), include_str!("version_4.sql")],
 };
 
 /// How many rows are read at once into the index when the store is opened.

@@ -1,4 +1,4 @@
--- The relay, version 3. Ids and keys are their 32 bytes, moments seconds since the epoch.
+-- The relay, version 4. Ids and keys are their 32 bytes, moments seconds since the epoch.
 
 -- The name of this store, by which its index is known, and the journal's newest position.
 CREATE TABLE journal (store BLOB NOT NULL, last INTEGER NOT NULL) STRICT;
@@ -42,8 +42,17 @@ CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
 -- created_at is NULL as long as only answers came.
 CREATE TABLE job (id BLOB PRIMARY KEY, created_at INTEGER, customer BLOB, json TEXT NOT NULL) STRICT;
 CREATE INDEX job_time ON job (created_at DESC, id) WHERE created_at IS NOT NULL;
-CREATE INDEX job_customer ON job (customer) WHERE customer IS NOT NULL;
-CREATE TABLE job_provider (pubkey BLOB NOT NULL, id BLOB NOT NULL, PRIMARY KEY (pubkey, id)) STRICT, WITHOUT ROWID;
+CREATE INDEX job_customer ON job (customer, created_at DESC, id) WHERE customer IS NOT NULL;
+
+-- Who answered which jobs. created_at is the job's.
+CREATE TABLE job_provider (
+    pubkey BLOB NOT NULL,
+    id BLOB NOT NULL,
+    created_at INTEGER,
+    PRIMARY KEY (pubkey, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_provider_time ON job_provider (pubkey, created_at DESC, id) WHERE created_at IS NOT NULL;
+
 CREATE TABLE tally (
     day INTEGER NOT NULL,
     kind INTEGER NOT NULL,

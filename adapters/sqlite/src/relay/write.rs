@@ -220,8 +220,10 @@ impl Writer<'_> {
         let created_at = job.request.as_ref().map(|request| request.created_at.get());
         let customer = job.request.as_ref().map(|request| *request.customer.as_bytes());
         self.run("INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?)", (job.id.as_bytes(), created_at, customer, json))?;
+        let sql = "INSERT INTO job_provider VALUES (?, ?, ?) \
+                   ON CONFLICT DO UPDATE SET created_at = excluded.created_at WHERE created_at IS NOT excluded.created_at";
         for provider in job.providers.keys() {
-            self.run("INSERT OR IGNORE INTO job_provider VALUES (?, ?)", (provider.as_bytes(), job.id.as_bytes()))?;
+            self.run(sql, (provider.as_bytes(), job.id.as_bytes(), created_at))?;
         }
         Ok(())
     }

@@ -9,7 +9,11 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The scripts of all earlier versions, as they were.
-const EARLIER: [&str; 2] = [include_str!("schema/relay-1.sql"), include_str!("schema/relay-2.sql")];
+const EARLIER: [&str; 3] = [
+    include_str!("schema/relay-1.sql"),
+    include_str!("schema/relay-2.sql"),
+    include_str!("schema/relay-3.sql"),
+];
 
 fn open(path: &Path) -> SqliteStorage {
     SqliteStorage::open_with(path, Settings::new(Durability::Normal)).unwrap()
