@@ -22,4 +22,4 @@ pub use connection::{Checkpoints, Durability, Options};
 pub use database::Database;
 pub use error::{Error, Result};
 pub use group::Group;
-pub use migration::Schema;
+pub use migration::{Schema, Upgrade};

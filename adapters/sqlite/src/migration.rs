@@ -11,8 +11,29 @@ pub struct Schema {
     pub application_id: i32,
     /// Makes the newest version in an empty file.
     pub newest: &'static str,
-    /// Scripts that bring version 1 to 2, 2 to 3, and so on. A script is never changed once it was released.
-    pub upgrades: &'static [&'static str],
+    /// What brings version 1 to 2, 2 to 3, and so on.
+    pub upgrades: &'static [Upgrade],
+}
+
+/// A step from one version to the next. It is never changed once it was released.
+#[derive(Clone, Copy, Debug)]
+pub struct Upgrade {
+    /// What SQL can do.
+    pub script: &'static str,
+    /// What it can't, afterwards and in the same transaction.
+    pub then: fn(&Connection) -> Result<()>,
+}
+
+impl Upgrade {
+    /// An upgrade that SQL can do.
+    pub const fn script(script: &'static str) -> Self {
+        Self { script, then: |_| Ok(()) }
+    }
+
+    fn run(&self, connection: &Connection) -> Result<()> {
+        connection.execute_batch(self.script)?;
+        (self.then)(connection)
+    }
 }
 
 impl Schema {
@@ -32,7 +53,7 @@ impl Schema {
             None => transaction.execute_batch(self.newest)?,
             Some(done) => {
                 let missing = self.upgrades.get(done as usize..).unwrap_or_default();
-                missing.iter().try_for_each(|upgrade| transaction.execute_batch(upgrade))?;
+                missing.iter().try_for_each(|upgrade| upgrade.run(&transaction))?;
             }
         }
         transaction.pragma_update(None, "application_id", self.application_id)?;
@@ -70,9 +91,14 @@ mod tests {
     const ONE: Schema = Schema { application_id: 7, newest: "CREATE TABLE a (x)", upgrades: &[] };
     const TWO: Schema = Schema {
         newest: "CREATE TABLE a (x, y)",
-        upgrades: &["ALTER TABLE a ADD COLUMN y; UPDATE a SET y = x + 1"],
+        upgrades: &[Upgrade { script: "ALTER TABLE a ADD COLUMN y", then: fill }],
         ..ONE
     };
+
+    fn fill(connection: &Connection) -> Result<()> {
+        connection.execute("UPDATE a SET y = x + 1", ())?;
+        Ok(())
+    }
 
     fn version(connection: &Connection) -> Result<u32> {
         Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
@@ -113,10 +139,13 @@ mod tests {
     fn a_failed_upgrade_leaves_the_file_as_it_was() -> Result<()> {
         let mut file = Connection::open_in_memory()?;
         ONE.migrate(&mut file)?;
-        let broken = Schema { upgrades: &["ALTER TABLE a ADD COLUMN y; SELECT nonsense"], ..TWO };
-        assert!(broken.migrate(&mut file).is_err());
-        assert_eq!(version(&file)?, 1);
-        assert!(file.prepare("SELECT y FROM a").is_err());
+        let in_sql = Upgrade::script("ALTER TABLE a ADD COLUMN y; SELECT nonsense");
+        let afterwards = Upgrade { then: |_| Err(Error::Damaged("as told".to_owned())), ..TWO.upgrades[0] };
+        for upgrades in [Box::leak(Box::new([in_sql])), Box::leak(Box::new([afterwards]))] {
+            assert!(Schema { upgrades, ..TWO }.migrate(&mut file).is_err());
+            assert_eq!(version(&file)?, 1);
+            assert!(file.prepare("SELECT y FROM a").is_err());
+        }
         Ok(())
     }
 }

@@ -18,13 +18,14 @@ mod queue;
 mod readers;
 mod rows;
 mod scan;
+mod standing;
 mod tail;
 mod write;
 
 pub use check::{Examined, Fault, examine};
 pub use index::Recent;
 
-use crate::{Checkpoints, Database, Durability, Options, Result, Schema};
+use crate::{Checkpoints, Database, Durability, Options, Result, Schema, Upgrade};
 use checkpoint::Checkpointer;
 use index::{Additions, Background, Index};
 use nexus_model::Seq;
@@ -45,7 +46,11 @@ use tail::Tail;
 pub const SCHEMA: Schema = Schema {
     application_id: 0x4E58_726C, // "NXrl"
     newest: include_str!("schema.sql"),
-    upgrades: &[include_str!("version_2.sql"), include_str!("version_3.sql"), include_str!("version_4.sql")],
+    upgrades: &[
+        Upgrade::script(include_str!("version_2.sql")),
+        Upgrade::script(include_str!("version_3.sql")),
+        Upgrade { script: include_str!("version_4.sql"), then: standing::count_again },
+    ],
 };
 
 /// How many rows are read at once into the index when the store is opened.

@@ -10,13 +10,14 @@ use super::{
     query::{CountQuestion, IdsQuestion, PageQuestion, PlacesQuestion},
     readers::{AtOnce, Budget},
     rows::{self, number, position},
+    standing,
     write::Writer,
 };
 use crate::{Error, Result};
 use nexus_model::{Seq, Verified};
 use nexus_nostr::{EventId, Filter, Kind, PublicKey, Seconds, nip::nip45::HyperLogLog};
 use nexus_relay::{
-    market::{Counter, Job, JobQuery, Mark, Measure, Standing, Tally},
+    market::{Counter, Job, JobQuery, Mark, Standing, Tally},
     ports::{
         Count, Entry, Outcome, Page, PreparedEvent, Record, RecordKind, RemovalReason, Scope, StorageAdapter,
         StorageError, StoredEvent, Viewer,
@@ -182,11 +183,11 @@ impl StorageAdapter for SqliteStorage {
 
     async fn standing(&self, provider: &PublicKey) -> Answer<Standing> {
         let provider = *provider;
-        self.ask(move |connection, _| standing(connection, &provider)).await
+        self.ask(move |connection, _| standing::read(connection, &provider)).await
     }
 
     async fn put_standings(&self, marks: Vec<Mark>) -> Answer<()> {
-        self.queue.write(marks.len(), move |writer| writer.replace_standings(&marks)).await
+        self.queue.write(marks.len(), move |writer| writer.replace_standings(marks)).await
     }
 
     async fn drop_removals(&self, upto: Seq, max: usize) -> Answer<u64> {
@@ -245,18 +246,6 @@ fn reason(number: i64) -> Result<RemovalReason> {
     let reasons = [Replaced, Deleted, Expired, Vanished, Banned];
     let known = reasons.into_iter().find(|reason| *reason as i64 == number);
     known.ok_or_else(|| Error::Damaged(format!("removal reason {number}")))
-}
-
-fn standing(connection: &Connection, provider: &PublicKey) -> Result<Standing> {
-    let mut statement = connection.prepare_cached("SELECT measure, amount FROM standing WHERE pubkey = ?")?;
-    let mut rows = statement.query((provider.as_bytes(),))?;
-    let mut standing = Standing::default();
-    while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        let measure = Measure::parse(&name).ok_or_else(|| Error::Damaged(format!("measure {name:?}")))?;
-        standing.add(measure, row.get(1)?);
-    }
-    Ok(standing)
 }
 
 fn market_events(connection: &Connection, after: Seq, max: usize) -> Result<Vec<(Seq, PreparedEvent)>> {

@@ -1,4 +1,4 @@
--- From version 1 to 2: how each provider's jobs went. `nexus relay market rebuild` counts the jobs that are there.
+-- From version 1 to 2: how each provider's jobs went. Version 4 counts the jobs that are there.
 CREATE TABLE standing (
     pubkey BLOB NOT NULL,
     measure TEXT NOT NULL,

@@ -1,4 +1,5 @@
--- From version 3 to 4: the jobs of a customer or a provider in the order of their pages.
+-- From version 3 to 4: the jobs of a customer or a provider in the order of their pages. The program counts all jobs
+-- for their providers afterwards.
 DROP INDEX job_customer;
 CREATE INDEX job_customer ON job (customer, created_at DESC, id) WHERE customer IS NOT NULL;
 ALTER TABLE job_provider RENAME TO job_provider_3;

@@ -6,6 +6,7 @@ use super::{
     index::{Snapshot, age, key},
     known::{Stored, job, job_of},
     rows::{self, number},
+    standing,
 };
 use crate::{Error, Result};
 use nexus_model::Seq;
@@ -16,7 +17,7 @@ use nexus_nostr::{
 use nexus_relay::{
     decide::{Decision, Effects, Tombstone, decide},
     index::Term,
-    market::{self, Job, Mark, Measure, Tally},
+    market::{self, Job, Mark, Tally},
     ports::{Entry, Outcome, RemovalReason, StoredEvent},
 };
 use roaring::RoaringTreemap;
@@ -95,7 +96,7 @@ impl Writer<'_> {
         for tally in effects.tallies {
             self.count(&tally)?;
         }
-        self.mark(&effects.marks)?;
+        self.mark(effects.marks)?;
         match effects.vanished {
             Some((author, until)) => self.vanish(author, until),
             None => Ok(()),
@@ -178,7 +179,7 @@ impl Writer<'_> {
 
     fn forget_jobs(&mut self, author: &PublicKey) -> Result<()> {
         for job in self.jobs("SELECT json FROM job WHERE customer = ?", author)? {
-            self.mark(&market::marks(Some(&job), None))?;
+            self.mark(market::marks(Some(&job), None))?;
         }
         self.run("DELETE FROM standing WHERE pubkey = ?", (author.as_bytes(),))?;
         self.run("DELETE FROM job_provider WHERE id IN (SELECT id FROM job WHERE customer = ?)", (author.as_bytes(),))?;
@@ -198,21 +199,15 @@ impl Writer<'_> {
     }
 
     /// Writes how all providers' jobs went, in place of what is known.
-    pub(super) fn replace_standings(&mut self, marks: &[Mark]) -> Result<()> {
-        self.run("DELETE FROM standing", ())?;
-        self.mark(marks)
+    pub(super) fn replace_standings(&mut self, marks: Vec<Mark>) -> Result<()> {
+        self.is_changed = true;
+        standing::replace(self.connection, marks)
     }
 
     /// Adds to what is known of providers.
-    fn mark(&mut self, marks: &[Mark]) -> Result<()> {
-        let sum = "INSERT INTO standing VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount";
-        let latest = "INSERT INTO standing VALUES (?, ?, ?) \
-                      ON CONFLICT DO UPDATE SET amount = max(amount, excluded.amount)";
-        for mark in marks {
-            let sql = if mark.measure == Measure::LastSeen { latest } else { sum };
-            self.run(sql, (mark.provider.as_bytes(), mark.measure.name(), mark.amount))?;
-        }
-        Ok(())
+    fn mark(&mut self, marks: Vec<Mark>) -> Result<()> {
+        self.is_changed = true;
+        standing::add(self.connection, marks)
     }
 
     pub(super) fn write_job(&mut self, job: &Job) -> Result<()> {

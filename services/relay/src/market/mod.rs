@@ -13,7 +13,7 @@ mod validate;
 pub use job::{Input, Job, JobQuery, JobState, PROVIDERS, Provider, Request};
 pub use rebuild::{Rebuilt, rebuild};
 pub use reputation::{Labels, Performance, labels};
-pub use standing::{Mark, Measure, Standing, marks};
+pub use standing::{Mark, Measure, Standing, Standings, marks};
 pub use tally::{Counter, Tally};
 pub use validate::{Profile, validate};
 

@@ -2,10 +2,10 @@
 //! events are told to the rows that are there, and what expired events told is kept. How providers stand follows
 //! from all rows.
 
-use super::{Job, JobQuery, Mark, Standing, marks};
+use super::{Job, JobQuery, Standings};
 use crate::ports::{PreparedEvent, StorageAdapter, StorageError};
 use nexus_model::Seq;
-use nexus_nostr::{EventId, Kind, PublicKey, nip::nip09};
+use nexus_nostr::{EventId, Kind, nip::nip09};
 use std::collections::{BTreeMap, btree_map::Entry};
 
 /// Events that are read at once.
@@ -44,22 +44,19 @@ pub async fn rebuild<S: StorageAdapter>(storage: &S) -> Result<Rebuilt, StorageE
 
 /// Counts all jobs for their providers, and gives the number of these.
 async fn count<S: StorageAdapter>(storage: &S) -> Result<u64, StorageError> {
-    let mut standings: BTreeMap<PublicKey, Standing> = BTreeMap::new();
+    let mut standings = Standings::default();
     let mut query = JobQuery { limit: BATCH, ..JobQuery::default() };
     loop {
         let jobs = storage.jobs(&query).await?;
-        for Mark { provider, measure, amount } in jobs.iter().flat_map(|job| marks(None, Some(job))) {
-            standings.entry(provider).or_default().add(measure, amount);
-        }
+        jobs.iter().for_each(|job| standings.count(job));
         let last = jobs.last().and_then(|job| Some((job.request.as_ref()?.created_at, job.id)));
         if last.is_none() {
             break;
         }
         query.after = last;
     }
-    let marks = standings.iter().flat_map(|(provider, standing)| standing.marks(*provider));
-    storage.put_standings(marks.collect()).await?;
-    Ok(standings.len() as u64)
+    storage.put_standings(standings.marks().collect()).await?;
+    Ok(standings.providers() as u64)
 }
 
 /// Tells one batch of events to the jobs that they concern.

@@ -117,6 +117,29 @@ impl Standing {
     }
 }
 
+/// How the jobs of all providers went, counted from nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Standings(BTreeMap<PublicKey, Standing>);
+
+impl Standings {
+    /// Counts one more job.
+    pub fn count(&mut self, job: &Job) {
+        for Mark { provider, measure, amount } in marks(None, Some(job)) {
+            self.0.entry(provider).or_default().add(measure, amount);
+        }
+    }
+
+    /// What was counted.
+    pub fn marks(&self) -> impl Iterator<Item = Mark> + '_ {
+        self.0.iter().flat_map(|(provider, standing)| standing.marks(*provider))
+    }
+
+    /// How many providers have jobs that count.
+    pub fn providers(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// What changes when a job becomes `after` that was `before`.
 pub fn marks(before: Option<&Job>, after: Option<&Job>) -> Vec<Mark> {
     let providers = |job: Option<&Job>| job.map(|job| job.providers.keys().copied().collect()).unwrap_or_default();
