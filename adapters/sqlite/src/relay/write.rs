@@ -180,9 +180,12 @@ impl Writer<'_> {
     fn forget_jobs(&mut self, author: &PublicKey) -> Result<()> {
         for job in self.jobs("SELECT json FROM job WHERE customer = ?", author)? {
             self.mark(market::marks(Some(&job), None))?;
+            for provider in job.providers.keys() {
+                let key = (provider.as_bytes(), job.id.as_bytes());
+                self.run("DELETE FROM job_provider WHERE pubkey = ? AND id = ?", key)?;
+            }
         }
         self.run("DELETE FROM standing WHERE pubkey = ?", (author.as_bytes(),))?;
-        self.run("DELETE FROM job_provider WHERE id IN (SELECT id FROM job WHERE customer = ?)", (author.as_bytes(),))?;
         self.run("DELETE FROM job WHERE customer = ?", (author.as_bytes(),))?;
         let sql = "SELECT j.json FROM job_provider p JOIN job j ON j.id = p.id WHERE p.pubkey = ?";
         for mut job in self.jobs(sql, author)? {

@@ -87,8 +87,12 @@ fn lose_a_file(folder: &Path, dice: u64) {
 }
 
 fn event(kind: u16, at: i64, tags: &[&[&str]], content: &str) -> Event {
+    event_by(1, kind, at, tags, content)
+}
+
+fn event_by(by: u8, kind: u16, at: i64, tags: &[&[&str]], content: &str) -> Event {
     let tags = Tags::new(tags.iter().map(|tag| tag.iter().copied()));
-    SigningKey::from_bytes([1; 32]).unwrap().sign(Kind::new(kind), Seconds::new(at), tags, content)
+    SigningKey::from_bytes([by; 32]).unwrap().sign(Kind::new(kind), Seconds::new(at), tags, content)
 }
 
 fn store(storage: &SqliteStorage, event: Event) -> Outcome {
@@ -367,4 +371,33 @@ fn a_list_of_jobs_is_read_in_slices_and_not_for_ever() {
     let storage = within(Duration::from_secs(60));
     assert_eq!(now(storage.jobs(&rare)).unwrap(), []);
     assert_eq!(now(storage.jobs(&all)).unwrap().len(), 400);
+}
+
+/// Who vanishes leaves no trace as a customer or as a provider, and everybody else's jobs stay.
+#[test]
+fn who_vanishes_leaves_no_rows_of_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(&folder);
+    let rows = || {
+        let pairs = |connection: &rusqlite::Connection| {
+            let jobs = connection.query_row("SELECT count(*) FROM job", [], |row| row.get::<_, i64>(0))?;
+            let pairs = connection.query_row("SELECT count(*) FROM job_provider", [], |row| row.get::<_, i64>(0))?;
+            Ok::<_, nexus_sqlite::Error>((jobs, pairs))
+        };
+        storage.database().read(pairs).unwrap()
+    };
+    let key = |by: u8| SigningKey::from_bytes([by; 32]).unwrap().public_key().to_string();
+    for customer in [1, 2] {
+        let request = event_by(customer, 5050, 10, &[], "");
+        store(&storage, request.clone());
+        for provider in [3, 4] {
+            let tags: [&[&str]; 2] = [&["e", &request.id.to_string()], &["p", &key(customer)]];
+            store(&storage, event_by(provider, 6050, 11, &tags, ""));
+        }
+    }
+    assert_eq!(rows(), (2, 4));
+    store(&storage, event_by(1, 62, 20, &[&["relay", "ALL_RELAYS"]], ""));
+    assert_eq!(rows(), (1, 2));
+    store(&storage, event_by(3, 62, 20, &[&["relay", "ALL_RELAYS"]], ""));
+    assert_eq!(rows(), (1, 1));
 }
