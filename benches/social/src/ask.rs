@@ -5,7 +5,7 @@ use crate::{
     measure::{Table, Target},
 };
 use nexus_social::{
-    query::{Depth, Page, TagWindow},
+    query::{Depth, Slice, TagWindow},
     read::{Read, TaggerScope},
 };
 
@@ -51,6 +51,6 @@ pub(crate) fn single_objects(table: &mut Table, graph: &Graph) {
         index.path(from, to, 6).map_or(0, |p| p.len())
     });
     table.row("reposts", Target::None, seen, |(post, _)| {
-        index.reposts(post, None, Page { skip: 0, limit: 10 }).map_or(0, |reposts| reposts.len())
+        index.reposts(post, Slice::first(10)).map_or(0, |reposts| reposts.len())
     });
 }

@@ -59,18 +59,34 @@ pub struct NameQuery {
     pub unless_muted_by: Option<PubkyId>,
 }
 
+/// A part of a list, by position from an entry on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice<'a> {
+    /// Only entries after this place.
+    pub after: Option<&'a Position>,
+    /// Which of them.
+    pub page: Page,
+}
+
+impl Slice<'_> {
+    /// The first entries of a list.
+    pub const fn first(limit: usize) -> Self {
+        Self { after: None, page: Page { skip: 0, limit } }
+    }
+}
+
 /// Which labels of a thing to show, and how many taggers of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TagWindow {
-    /// The labels.
-    pub labels: Page,
+pub struct TagWindow<'a> {
+    /// The labels. The place of one is its number of taggers, then its text.
+    pub labels: Slice<'a>,
     /// Taggers of each label, at the most.
     pub taggers: usize,
 }
 
-impl Default for TagWindow {
+impl Default for TagWindow<'_> {
     fn default() -> Self {
-        Self { labels: Page { skip: 0, limit: 5 }, taggers: 5 }
+        Self { labels: Slice::first(5), taggers: 5 }
     }
 }
 

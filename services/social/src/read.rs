@@ -3,14 +3,13 @@
 
 use crate::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, Position, PostQuery, Reach, ResourceQuery, TagWindow,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, ResourceQuery, Slice, TagWindow,
         Timeframe, UserQuery,
     },
     row::{FileKey, Label, PostKey},
     view::{
         BookmarkView, FileDetails, HotTag, PostCounts, PostDetails, PostView, Ranked, RankedUser, Relationship,
-        ResourceDetails, ResourceTags, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit,
-        UserView,
+        ResourceDetails, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit, UserView,
     },
 };
 use nexus_model::Timestamp;
@@ -44,9 +43,9 @@ pub trait Read {
     /// How a user and a viewer stand to each other; both must be known.
     fn relationship(&self, id: &PubkyId, viewer: &PubkyId) -> Option<Relationship>;
     /// Labels on a profile, most taggers first.
-    fn user_tags(&self, id: &PubkyId, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>>;
+    fn user_tags(&self, id: &PubkyId, window: TagWindow<'_>, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>>;
     /// Who put a label on a profile. Nobody, if either is unknown.
-    fn user_taggers(&self, id: &PubkyId, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers;
+    fn user_taggers(&self, id: &PubkyId, label: &str, slice: Slice<'_>, scope: TaggerScope<'_>) -> Taggers;
     /// The shortest chain of follows from one user to another, both included, of at most `max` steps.
     fn path(&self, from: &PubkyId, to: &PubkyId, max: u8) -> Option<Vec<PubkyId>>;
 
@@ -55,15 +54,15 @@ pub trait Read {
     /// Numbers about a post.
     fn post_counts(&self, key: &PostKey) -> Option<PostCounts>;
     /// A post as `viewer` sees it.
-    fn post_view(&self, key: &PostKey, viewer: Option<&PubkyId>, tags: TagWindow) -> Option<PostView>;
+    fn post_view(&self, key: &PostKey, viewer: Option<&PubkyId>, tags: TagWindow<'_>) -> Option<PostView>;
     /// A user's bookmark of a post.
     fn bookmark(&self, key: &PostKey, viewer: &PubkyId) -> Option<BookmarkView>;
     /// Labels on a post, most taggers first.
-    fn post_tags(&self, key: &PostKey, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>>;
+    fn post_tags(&self, key: &PostKey, window: TagWindow<'_>, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>>;
     /// Who put a label on a post. Nobody, if either is unknown.
-    fn post_taggers(&self, key: &PostKey, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers;
+    fn post_taggers(&self, key: &PostKey, label: &str, slice: Slice<'_>, scope: TaggerScope<'_>) -> Taggers;
     /// Posts that embed a post, oldest first.
-    fn reposts(&self, key: &PostKey, after: Option<&Position>, page: Page) -> Option<Vec<Ranked>>;
+    fn reposts(&self, key: &PostKey, slice: Slice<'_>) -> Option<Vec<Ranked>>;
     /// A post with its ancestors (at most `ancestors`) and replies (at most `replies`, `depth` levels).
     fn thread(
         &self,
@@ -95,10 +94,15 @@ pub trait Read {
 
     /// A resource.
     fn resource(&self, id: &ResourceId) -> Option<ResourceDetails>;
-    /// A resource with a page of its labels.
-    fn resource_tags(&self, id: &ResourceId, window: TagWindow, viewer: Option<&PubkyId>) -> Option<ResourceTags>;
+    /// Labels on a resource, most taggers first.
+    fn resource_tags(
+        &self,
+        id: &ResourceId,
+        window: TagWindow<'_>,
+        viewer: Option<&PubkyId>,
+    ) -> Option<Vec<TagDetails>>;
     /// Who put a label on a resource.
-    fn resource_taggers(&self, id: &ResourceId, label: &str, page: Page, viewer: Option<&PubkyId>) -> Taggers;
+    fn resource_taggers(&self, id: &ResourceId, label: &str, slice: Slice<'_>, viewer: Option<&PubkyId>) -> Taggers;
     /// A stream of resources, with their scores.
     fn resources(&self, query: &ResourceQuery) -> Vec<(ResourceId, i64)>;
     /// A resource as streams show it.

@@ -101,12 +101,10 @@ pub struct TagDetails {
 }
 
 /// Who put one label on something.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = TaggersInfoResponse)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taggers {
-    /// A page of taggers, oldest first.
-    #[schema(value_type = Vec<String>)]
-    pub users: Vec<PubkyId>,
+    /// A page of taggers, oldest first, each with the time of the tag.
+    pub users: Vec<RankedUser>,
     /// True if the viewer is among all of them.
     pub relationship: bool,
 }
@@ -308,16 +306,6 @@ pub struct ResourceDetails {
     /// When it was first tagged, in milliseconds.
     #[schema(value_type = i64)]
     pub indexed_at: Timestamp,
-}
-
-/// A resource and its labels.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = ResourceTagsResponse)]
-pub struct ResourceTags {
-    /// The resource.
-    pub resource: ResourceDetails,
-    /// A page of its labels.
-    pub tags: Vec<TagDetails>,
 }
 
 /// A resource in a stream.

@@ -3,7 +3,7 @@
 
 use super::{Index, columns::at, links::Links};
 use crate::{
-    query::{Order, Page, Position, Relation, UserQuery},
+    query::{Order, Relation, Slice, UserQuery},
     score,
     view::RankedUser,
 };
@@ -16,9 +16,8 @@ pub(super) type Entry = (u32, i64);
 /// The part of a list that is wanted.
 pub(super) struct Crowd<'a> {
     index: &'a Index,
-    after: Option<&'a Position>,
+    slice: Slice<'a>,
     muted: Option<&'a Links>,
-    page: Page,
 }
 
 impl Index {
@@ -29,13 +28,13 @@ impl Index {
     }
 
     pub(super) fn crowd<'a>(&'a self, query: &'a UserQuery) -> Crowd<'a> {
-        let (after, muted) = (query.after.as_ref(), self.mutes_of(query.unless_muted_by));
-        Crowd { index: self, after, muted, page: query.page }
+        let slice = Slice { after: query.after.as_ref(), page: query.page };
+        Crowd { index: self, slice, muted: self.mutes_of(query.unless_muted_by) }
     }
 
-    /// A part of a list by position alone.
-    pub(super) const fn crowd_at(&self, page: Page) -> Crowd<'_> {
-        Crowd { index: self, after: None, muted: None, page }
+    /// A part of a list of which nobody is left out.
+    pub(super) const fn everybody<'a>(&'a self, slice: Slice<'a>) -> Crowd<'a> {
+        Crowd { index: self, slice, muted: None }
     }
 }
 
@@ -47,7 +46,7 @@ impl Crowd<'_> {
 
     /// How an entry stands to the one to go on after; `None` if there is no such place.
     fn to_after(&self, (user, score): Entry) -> Option<Ordering> {
-        let after = self.after?;
+        let after = self.slice.after?;
         let order = score.cmp(&after.score);
         Some(order.then_with(|| self.index.columns.users[at(user)].as_str().cmp(&after.member)))
     }
@@ -56,7 +55,7 @@ impl Crowd<'_> {
     pub(super) fn of(&self, order: Order, list: impl Iterator<Item = Entry>) -> Vec<RankedUser> {
         let beyond = if order == Order::Descending { Ordering::Less } else { Ordering::Greater };
         let begun = list.skip_while(|entry| self.to_after(*entry).is_some_and(|sides| sides != beyond));
-        let page = begun.filter(|(user, _)| self.admits(*user)).skip(self.page.skip).take(self.page.limit);
+        let page = begun.filter(|(user, _)| self.admits(*user)).skip(self.slice.page.skip).take(self.slice.page.limit);
         page.map(|(user, score)| RankedUser { user: self.index.columns.users[at(user)], score }).collect()
     }
 
@@ -64,11 +63,14 @@ impl Crowd<'_> {
     pub(super) fn related_to(&self, user: u32, relation: Relation) -> Vec<RankedUser> {
         let body = &self.index.users[at(user)];
         let links = if relation == Relation::Followers { &body.followers } else { &body.following };
+        self.linked(links, |id| relation != Relation::Friends || body.followers.contains(id))
+    }
+
+    /// The page of those links to users that are wanted, oldest first.
+    pub(super) fn linked(&self, links: &Links, mut wanted: impl FnMut(u32) -> bool) -> Vec<RankedUser> {
         let passed = |entry| self.to_after(entry).is_some_and(Ordering::is_le);
         let list = links.walk(|link| passed((link.id, link.time())), Order::Ascending);
-        let is_friend = |id: u32| relation != Relation::Friends || body.followers.contains(id);
-        let list = list.filter(|link| is_friend(link.id)).map(|link| (link.id, link.time()));
-        self.of(Order::Ascending, list)
+        self.of(Order::Ascending, list.filter(|link| wanted(link.id)).map(|link| (link.id, link.time())))
     }
 
     /// The page of a ranking of everybody, highest first.

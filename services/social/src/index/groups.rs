@@ -6,7 +6,7 @@ use super::{
     links::{Link, Links},
     sorted::{Sorted, give_back},
 };
-use crate::query::{Order, Page};
+use crate::query::{Order, Page, Slice};
 use std::cmp::Ordering;
 
 /// From how many labels on their ranking is kept.
@@ -117,15 +117,18 @@ impl Groups {
     }
 
     /// A page of labels: most taggers first, equal numbers by label, last one first.
-    pub(super) fn top(&self, columns: &Columns, page: Page) -> Vec<&Group> {
+    pub(super) fn top(&self, columns: &Columns, slice: Slice<'_>) -> Vec<&Group> {
+        let place = |entry: &(u32, u32)| (i64::from(entry.0), columns.labels[at(entry.1)].as_str());
+        let is_left = |entry: &(u32, u32)| slice.after.is_none_or(|after| place(entry) < (after.score, &*after.member));
+        let Page { skip, limit } = slice.page;
         if let Some(crowd) = &self.crowd {
-            let labels = crowd.ranking.iter(Order::Descending).skip(page.skip).take(page.limit);
+            let labels = crowd.ranking.walk(crowd.ranking.place(is_left), Order::Descending).skip(skip).take(limit);
             return labels.filter_map(|(_, label)| self.get(label)).collect();
         }
-        let mut list: Vec<&Group> = self.list.iter().collect();
-        let place = |group: &Group| (group.taggers.count(), group.label);
-        list.sort_unstable_by(|a, b| compare(columns, place(b), place(a)));
-        list.into_iter().skip(page.skip).take(page.limit).collect()
+        let entry = |group: &Group| (group.taggers.count(), group.label);
+        let mut list: Vec<&Group> = self.list.iter().filter(|group| is_left(&entry(group))).collect();
+        list.sort_unstable_by(|a, b| compare(columns, entry(b), entry(a)));
+        list.into_iter().skip(skip).take(limit).collect()
     }
 }
 
@@ -150,7 +153,7 @@ impl Crowd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::Label;
+    use crate::{query::Position, row::Label};
     use nexus_pubky::PubkyId;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
@@ -176,6 +179,7 @@ mod tests {
             steps in proptest::collection::vec((0u8..5, 0u32..40, 0u32..6), 0..400),
             skip in 0usize..4,
             limit in 0usize..30,
+            after in proptest::option::of((-1i64..7, 0u32..40)),
         ) {
             let columns = columns();
             let (mut groups, mut model) = (Groups::default(), BTreeMap::<u32, BTreeSet<u32>>::new());
@@ -192,8 +196,12 @@ mod tests {
             }
             let mut expected: Vec<_> = model.iter().map(|(label, taggers)| (taggers.len(), &columns.labels[at(*label)])).collect();
             expected.sort_by(|a, b| b.cmp(a));
+            let after = after.map(|(score, n)| Position { score, member: format!("l{n}").into() });
+            if let Some(after) = &after {
+                expected.retain(|(count, label)| (*count as i64, label.as_str()) < (after.score, &after.member));
+            }
             let shown = |groups: &Groups| -> Vec<_> {
-                let top = groups.top(&columns, Page { skip, limit });
+                let top = groups.top(&columns, Slice { after: after.as_ref(), page: Page { skip, limit } });
                 top.into_iter().map(|group| (group.taggers.len(), columns.labels[at(group.label)].to_string())).collect()
             };
             let page = expected.iter().skip(skip).take(limit).map(|(count, label)| (*count, label.to_string()));

@@ -137,7 +137,7 @@ impl Index {
         Some(BookmarkView { id: *id, indexed_at: Timestamp::from_millis(*time) })
     }
 
-    pub(super) fn view_post(&self, post: u32, viewer: Option<&PubkyId>, tags: TagWindow) -> PostView {
+    pub(super) fn view_post(&self, post: u32, viewer: Option<&PubkyId>, tags: TagWindow<'_>) -> PostView {
         let looker = viewer.and_then(|viewer| self.columns.user(viewer));
         PostView {
             details: self.post_details(post),

@@ -7,7 +7,7 @@ use super::{
     reach::Around,
 };
 use crate::{
-    query::{Page, Reach, TagWindow},
+    query::{Page, Reach, Slice, TagWindow},
     read::TaggerScope,
     row::Label,
     view::{TagDetails, Taggers},
@@ -21,7 +21,7 @@ impl Index {
     }
 
     /// Most taggers first. Equal numbers: last label first, but within a web of trust first label first.
-    pub(super) fn tag_list(&self, groups: &Groups, window: TagWindow, scope: TaggerScope<'_>) -> Vec<TagDetails> {
+    pub(super) fn tag_list(&self, groups: &Groups, window: TagWindow<'_>, scope: TaggerScope<'_>) -> Vec<TagDetails> {
         match scope {
             TaggerScope::All { viewer } => self.all_tags(groups, window, viewer),
             TaggerScope::Wot { viewer, depth } => {
@@ -32,7 +32,7 @@ impl Index {
         }
     }
 
-    fn all_tags(&self, groups: &Groups, window: TagWindow, viewer: Option<&PubkyId>) -> Vec<TagDetails> {
+    fn all_tags(&self, groups: &Groups, window: TagWindow<'_>, viewer: Option<&PubkyId>) -> Vec<TagDetails> {
         let viewer = viewer.and_then(|viewer| self.columns.user(viewer));
         let details = |group: &Group| TagDetails {
             label: self.columns.labels[at(group.label)].to_string(),
@@ -54,7 +54,7 @@ impl Index {
         list.drain(..page.skip.min(list.len()));
     }
 
-    fn trusted_tags(&self, groups: &Groups, window: TagWindow, viewer: u32, reach: Reach) -> Vec<TagDetails> {
+    fn trusted_tags(&self, groups: &Groups, window: TagWindow<'_>, viewer: u32, reach: Reach) -> Vec<TagDetails> {
         let mut around = Around::new(self, viewer, reach);
         let trusted = |group: &Group| {
             let taggers: Vec<u32> = group.taggers.ids().filter(|tagger| around.contains(*tagger)).collect();
@@ -65,31 +65,39 @@ impl Index {
                 relationship: group.taggers.contains(viewer),
             })
         };
-        let mut list: Vec<TagDetails> = groups.iter().filter_map(trusted).collect();
-        self.cut(&mut list, window.labels, |a, b| {
+        let is_left = |tag: &TagDetails| {
+            let count = i64::try_from(tag.taggers_count).unwrap_or(i64::MAX);
+            // Numbers fall and labels rise.
+            window.labels.after.is_none_or(|after| (after.score, tag.label.as_str()) > (count, &*after.member))
+        };
+        let mut list: Vec<TagDetails> = groups.iter().filter_map(trusted).filter(is_left).collect();
+        self.cut(&mut list, window.labels.page, |a, b| {
             b.taggers_count.cmp(&a.taggers_count).then_with(|| a.label.cmp(&b.label))
         });
         list
     }
 
-    pub(super) fn tagger_page(&self, groups: &Groups, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers {
+    pub(super) fn tagger_page(
+        &self,
+        groups: &Groups,
+        label: &str,
+        slice: Slice<'_>,
+        scope: TaggerScope<'_>,
+    ) -> Taggers {
         let Some(group) = self.columns.label(label).and_then(|label| groups.get(label)) else {
             return Taggers::default();
         };
-        let ids = group.taggers.ids();
+        let everybody = self.everybody(slice);
         let (viewer, users) = match scope {
             TaggerScope::All { viewer } => {
                 let viewer = viewer.and_then(|viewer| self.columns.user(viewer));
-                (viewer, self.ids(ids.skip(page.skip).take(page.limit)))
+                (viewer, everybody.linked(&group.taggers, |_| true))
             }
             TaggerScope::Wot { viewer, depth } => {
                 let viewer = self.columns.user(viewer);
                 let around = viewer.map(|viewer| Around::new(self, viewer, Reach::Wot(depth)));
-                let trusted = around.into_iter().flat_map(|mut around| {
-                    let taggers: Vec<u32> = group.taggers.ids().filter(|tagger| around.contains(*tagger)).collect();
-                    taggers
-                });
-                (viewer, self.ids(trusted.skip(page.skip).take(page.limit)))
+                let users = around.map(|mut around| everybody.linked(&group.taggers, |user| around.contains(user)));
+                (viewer, users.unwrap_or_default())
             }
         };
         Taggers { users, relationship: viewer.is_some_and(|viewer| group.taggers.contains(viewer)) }

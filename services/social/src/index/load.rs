@@ -73,6 +73,8 @@ impl Loader {
             }
             Stored::Resource(row) => index.resources.put(&row),
             Stored::Edge(edge) => self.insert_edge(&edge),
+            // No score says nothing of a user: live, nobody is remembered for one.
+            Stored::Trust(_, 0.0) => {}
             Stored::Trust(user, trust) => {
                 let user = index.user_slot(&user);
                 index.users[at(user)].trust = trust;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dice::Dice,
-    query::{Depth, NameQuery, Order, Page, Reach, Timeframe, UserQuery, UserSource},
+    query::{Depth, NameQuery, Order, Page, Reach, Slice, Timeframe, UserQuery, UserSource},
     row::{Label, PostKey, UserState},
     score,
     trust::FollowGraph,
@@ -87,7 +87,8 @@ impl Index {
         }
         let pool: Vec<Entry> = ranked.filter(|(user, _)| crowd.admits(*user)).take(score::PREVIEW_POOL).collect();
         let skip = score::preview_start(pool.len(), query.seed);
-        self.crowd_at(Page { skip, limit: score::PREVIEW }).of(Order::Descending, pool.into_iter())
+        let preview = Slice { after: None, page: Page { skip, limit: score::PREVIEW } };
+        self.everybody(preview).of(Order::Descending, pool.into_iter())
     }
 
     /// The part of the ranking that is around a user. Where many are, `wanted` are met soon; few are named and

@@ -3,16 +3,15 @@
 use super::{Index, columns::at, links::Link};
 use crate::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, NameQuery, Order, Page, Position, PostQuery, Reach, ResourceQuery,
-        TagWindow, Timeframe, UserQuery,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Order, Page, PostQuery, Reach, ResourceQuery, Slice, TagWindow,
+        Timeframe, UserQuery,
     },
     read::{Read, TaggerScope},
     row::{FileKey, Label, PostKey},
     shape,
     view::{
         BookmarkView, FileDetails, HotTag, PostCounts, PostDetails, PostView, Ranked, RankedUser, Relationship,
-        ResourceDetails, ResourceTags, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit,
-        UserView,
+        ResourceDetails, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit, UserView,
     },
 };
 use nexus_model::Timestamp;
@@ -35,13 +34,13 @@ impl Read for Index {
         Some(self.relation(self.known_user(id)?, self.known_user(viewer)?))
     }
 
-    fn user_tags(&self, id: &PubkyId, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {
+    fn user_tags(&self, id: &PubkyId, window: TagWindow<'_>, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {
         self.known_user(id).map(|user| self.tag_list(&self.users[at(user)].tags, window, scope))
     }
 
-    fn user_taggers(&self, id: &PubkyId, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers {
+    fn user_taggers(&self, id: &PubkyId, label: &str, slice: Slice<'_>, scope: TaggerScope<'_>) -> Taggers {
         let user = self.columns.user(id);
-        user.map(|user| self.tagger_page(&self.users[at(user)].tags, label, page, scope)).unwrap_or_default()
+        user.map(|user| self.tagger_page(&self.users[at(user)].tags, label, slice, scope)).unwrap_or_default()
     }
 
     fn path(&self, from: &PubkyId, to: &PubkyId, max: u8) -> Option<Vec<PubkyId>> {
@@ -57,7 +56,7 @@ impl Read for Index {
         self.known_post(key).map(|post| self.counts_of_post(post))
     }
 
-    fn post_view(&self, key: &PostKey, viewer: Option<&PubkyId>, tags: TagWindow) -> Option<PostView> {
+    fn post_view(&self, key: &PostKey, viewer: Option<&PubkyId>, tags: TagWindow<'_>) -> Option<PostView> {
         self.known_post(key).map(|post| self.view_post(post, viewer, tags))
     }
 
@@ -65,24 +64,24 @@ impl Read for Index {
         self.bookmark_of(self.columns.post(key)?, self.columns.user(viewer)?)
     }
 
-    fn post_tags(&self, key: &PostKey, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {
+    fn post_tags(&self, key: &PostKey, window: TagWindow<'_>, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {
         self.known_post(key).map(|post| self.tag_list(&self.posts[at(post)].tags, window, scope))
     }
 
-    fn post_taggers(&self, key: &PostKey, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers {
+    fn post_taggers(&self, key: &PostKey, label: &str, slice: Slice<'_>, scope: TaggerScope<'_>) -> Taggers {
         let post = self.columns.post(key);
-        post.map(|post| self.tagger_page(&self.posts[at(post)].tags, label, page, scope)).unwrap_or_default()
+        post.map(|post| self.tagger_page(&self.posts[at(post)].tags, label, slice, scope)).unwrap_or_default()
     }
 
-    fn reposts(&self, key: &PostKey, after: Option<&Position>, page: Page) -> Option<Vec<Ranked>> {
+    fn reposts(&self, key: &PostKey, slice: Slice<'_>) -> Option<Vec<Ranked>> {
         let links = self.posts[at(self.known_post(key)?)].tie(|ties| &ties.reposts);
         let is_past = |link: &Link| {
             let member = self.columns.key(link.id).to_string();
-            after.is_some_and(|after| (link.time(), &*member) <= (after.score, &*after.member))
+            slice.after.is_some_and(|after| (link.time(), &*member) <= (after.score, &*after.member))
         };
         let reposts = links.into_iter().flat_map(|links| links.walk(is_past, Order::Ascending));
         let ranked = |link: Link| Ranked { post: self.columns.key(link.id), score: link.time() };
-        Some(reposts.skip(page.skip).take(page.limit).map(ranked).collect())
+        Some(reposts.skip(slice.page.skip).take(slice.page.limit).map(ranked).collect())
     }
 
     fn thread(
@@ -127,13 +126,18 @@ impl Read for Index {
         self.resource_details(id)
     }
 
-    fn resource_tags(&self, id: &ResourceId, window: TagWindow, viewer: Option<&PubkyId>) -> Option<ResourceTags> {
-        let resource = self.resource_details(id)?;
-        Some(ResourceTags { resource, tags: self.resource_tag_list(id, window, viewer) })
+    fn resource_tags(
+        &self,
+        id: &ResourceId,
+        window: TagWindow<'_>,
+        viewer: Option<&PubkyId>,
+    ) -> Option<Vec<TagDetails>> {
+        self.resource_details(id)?;
+        Some(self.resource_tag_list(id, window, viewer))
     }
 
-    fn resource_taggers(&self, id: &ResourceId, label: &str, page: Page, viewer: Option<&PubkyId>) -> Taggers {
-        self.resource_tagger_page(id, label, page, viewer)
+    fn resource_taggers(&self, id: &ResourceId, label: &str, slice: Slice<'_>, viewer: Option<&PubkyId>) -> Taggers {
+        self.resource_tagger_page(id, label, slice, viewer)
     }
 
     fn resources(&self, query: &ResourceQuery) -> Vec<(ResourceId, i64)> {
@@ -142,7 +146,7 @@ impl Read for Index {
 
     fn resource_view(&self, id: &ResourceId, viewer: Option<&PubkyId>) -> Option<ResourceView> {
         let details = self.resource_details(id)?;
-        let window = TagWindow { labels: Page { skip: 0, limit: 5 }, taggers: 3 };
+        let window = TagWindow { labels: Slice::first(5), taggers: 3 };
         let tags = self.resource_tag_list(id, window, viewer);
         let taggers_count = tags.iter().map(|tag| tag.taggers_count).sum();
         Some(ResourceView { details, tags, taggers_count })

@@ -3,10 +3,11 @@
 use super::{
     Index,
     columns::{Columns, at},
+    crowd::Entry,
     sorted::Sorted,
 };
 use crate::{
-    query::{Order, Page, Position, ResourceQuery, ResourceSorting, ScoreRange, TagWindow},
+    query::{Order, Position, ResourceQuery, ResourceSorting, ScoreRange, Slice, TagWindow},
     row::ResourceRow,
     shape,
     view::{ResourceDetails, TagDetails, Taggers},
@@ -120,12 +121,12 @@ impl Sum {
     }
 
     /// Distinct taggers, by their first tag.
-    fn taggers(&self, columns: &Columns) -> Vec<u32> {
+    fn taggers(&self, columns: &Columns) -> Vec<Entry> {
         let mut seen = HashSet::new();
         let firsts = self.tags.iter().filter(|tag| seen.insert(tag.1)).map(|tag| (tag.0, tag.1));
         let mut firsts: Vec<_> = firsts.collect();
         firsts.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| columns.compare_users(a.1, b.1)));
-        firsts.into_iter().map(|(_, tagger)| tagger).collect()
+        firsts.into_iter().map(|(time, tagger)| (tagger, time)).collect()
     }
 }
 
@@ -360,20 +361,24 @@ impl Index {
     pub(super) fn resource_tag_list(
         &self,
         id: &ResourceId,
-        window: TagWindow,
+        window: TagWindow<'_>,
         viewer: Option<&PubkyId>,
     ) -> Vec<TagDetails> {
         let Some(body) = self.resources.body(id) else { return Vec::new() };
         let viewer = viewer.and_then(|viewer| self.columns.user(viewer));
         let label = |scope: &Scope| &self.columns.labels[at(scope.1)];
-        let mut sums: Vec<_> = body.scopes.iter().filter(|((app, label), _)| *app == ANY && *label != ANY).collect();
-        sums.sort_unstable_by(|(a, x), (b, y)| {
-            y.taggers.len().cmp(&x.taggers.len()).then_with(|| label(b).cmp(label(a)))
-        });
-        let page = sums.into_iter().skip(window.labels.skip).take(window.labels.limit);
+        let place = |scope: &Scope, sum: &Sum| (sum.score(ResourceSorting::TaggersCount), label(scope).as_str());
+        let Slice { after, page } = window.labels;
+        let is_left = |(scope, sum): &(&Scope, &Sum)| {
+            after.is_none_or(|after| place(scope, sum) < (Some(after.score), &*after.member))
+        };
+        let of_labels = body.scopes.iter().filter(|((app, label), _)| *app == ANY && *label != ANY);
+        let mut sums: Vec<_> = of_labels.filter(is_left).collect();
+        sums.sort_unstable_by(|(a, x), (b, y)| place(b, y).cmp(&place(a, x)));
+        let page = sums.into_iter().skip(page.skip).take(page.limit);
         let details = |(scope, sum): (&Scope, &Sum)| TagDetails {
             label: label(scope).to_string(),
-            taggers: self.ids(sum.taggers(&self.columns).into_iter().take(window.taggers)),
+            taggers: self.ids(sum.taggers(&self.columns).into_iter().map(|(tagger, _)| tagger).take(window.taggers)),
             taggers_count: sum.taggers.len(),
             relationship: viewer.is_some_and(|viewer| sum.taggers.contains_key(&viewer)),
         };
@@ -384,14 +389,14 @@ impl Index {
         &self,
         id: &ResourceId,
         label: &str,
-        page: Page,
+        slice: Slice<'_>,
         viewer: Option<&PubkyId>,
     ) -> Taggers {
         let sum = self.columns.label(label).and_then(|label| self.resources.body(id)?.scopes.get(&(ANY, label)));
         let Some(sum) = sum else { return Taggers::default() };
         let viewer = viewer.and_then(|viewer| self.columns.user(viewer));
         Taggers {
-            users: self.ids(sum.taggers(&self.columns).into_iter().skip(page.skip).take(page.limit)),
+            users: self.everybody(slice).of(Order::Ascending, sum.taggers(&self.columns).into_iter()),
             relationship: viewer.is_some_and(|viewer| sum.taggers.contains_key(&viewer)),
         }
     }

@@ -7,13 +7,13 @@ use nexus_social::{
     index::{Effort, Index, Published},
     query::{
         Depth, HotTagQuery, KindFilter, LabelledQuery, NamePlace, NameQuery, Order, Page, Position, PostQuery,
-        PostSource, Reach, Relation, ResourceQuery, ResourceSorting, ScoreRange, Sorting, TagWindow, Timeframe,
+        PostSource, Reach, Relation, ResourceQuery, ResourceSorting, ScoreRange, Slice, Sorting, TagWindow, Timeframe,
         UserQuery, UserSource,
     },
     read::{Read, TaggerScope},
     row::{Edge, FileKey, Label, PostKey, PostKind, UserEdge},
     store::Stored,
-    view::RankedUser,
+    view::{Ranked, RankedUser, TagDetails, Taggers},
 };
 use nexus_social_suite::model::{History, Model};
 use proptest::prelude::*;
@@ -207,6 +207,44 @@ impl<'a> Quiz<'a> {
         self.history.model().rows().iter().any(|row| matches!(row, Stored::Edge(Edge::Mutes(edge)) if mutes(edge)))
     }
 
+    /// A part of a list by position, all of it, and the pages that make it up, without repeating or leaving out.
+    fn sliced<T: Debug + PartialEq>(
+        &mut self,
+        what: impl Debug,
+        place: impl Fn(&T) -> Position,
+        list: impl Fn(&dyn Read, Slice<'_>) -> Option<Vec<T>>,
+    ) {
+        let ask =
+            |quiz: &Self, slice: Slice<'_>| quiz.ask((&what, slice), |read| list(read, slice)).unwrap_or_default();
+        let (page, all) = (self.page(), ask(self, Slice::first(1000)));
+        ask(self, Slice { after: None, page });
+        let mut gone = self.dice.pick(&all).map(&place).unwrap_or(Position { score: 1, member: "m".into() });
+        gone.score += self.dice.below(3) as i64 - 1;
+        ask(self, Slice { after: Some(&gone), page });
+        let (limit, mut after, mut followed) = (self.dice.below(3) + 1, None, Vec::new());
+        loop {
+            let page = ask(self, Slice { after: after.as_ref(), page: Page { skip: 0, limit } });
+            let Some(last) = page.last() else { break };
+            after = Some(place(last));
+            followed.extend(page);
+        }
+        assert_eq!(followed, all, "paging through {what:?}");
+    }
+
+    /// Labels on something, with some taggers of each.
+    fn labels_on(&mut self, what: impl Debug, list: impl Fn(&dyn Read, TagWindow<'_>) -> Option<Vec<TagDetails>>) {
+        let taggers = self.dice.below(4);
+        let place = |tag: &TagDetails| Position { score: tag.taggers_count as i64, member: tag.label.as_str().into() };
+        self.sliced((what, taggers), place, |read, labels| list(read, TagWindow { labels, taggers }));
+    }
+
+    /// Who put a label on something.
+    fn taggers(&mut self, what: impl Debug, list: impl Fn(&dyn Read, Slice<'_>) -> Taggers) {
+        self.ask(&what, |read| list(read, Slice::first(0)).relationship);
+        let place = |entry: &RankedUser| Position { score: entry.score, member: entry.user.as_str().into() };
+        self.sliced(what, place, |read, slice| Some(list(read, slice).users));
+    }
+
     /// Pages that follow one another by position make up the whole, without repeating or leaving out.
     fn follow(&mut self, query: &mut UserQuery, all: &[RankedUser]) {
         query.page.limit = self.dice.below(3) + 1;
@@ -238,7 +276,6 @@ impl<'a> Quiz<'a> {
 
     fn a_user(&mut self) {
         let (user, viewer, label) = (self.user(), self.user(), self.label());
-        let (page, window) = (self.page(), TagWindow { labels: self.page(), taggers: self.dice.below(4) });
         let depth = self.dice.percent(50).then(|| DEPTHS[self.dice.below(3)]);
         let seen = self.dice.percent(80).then_some(&viewer);
         let scope =
@@ -247,8 +284,9 @@ impl<'a> Quiz<'a> {
         self.ask(user, |read| read.user_counts(&user));
         self.ask((user, seen, depth), |read| read.user_view(&user, seen, depth));
         self.ask((user, viewer), |read| read.relationship(&user, &viewer));
-        self.ask((user, scope, window), |read| read.user_tags(&user, window, scope));
-        self.ask((user, scope, &label), |read| read.user_taggers(&user, label.as_str(), page, scope));
+        self.labels_on((user, scope), |read, window| read.user_tags(&user, window, scope));
+        let taggers = |read: &dyn Read, slice: Slice<'_>| read.user_taggers(&user, label.as_str(), slice, scope);
+        self.taggers((user, scope, &label), taggers);
         self.path(user, viewer);
     }
 
@@ -266,7 +304,7 @@ impl<'a> Quiz<'a> {
 
     fn a_post(&mut self) {
         let (post, viewer, label) = (self.post(), self.user(), self.label());
-        let (page, window) = (self.page(), TagWindow { labels: self.page(), taggers: self.dice.below(4) });
+        let window = TagWindow { labels: Slice { after: None, page: self.page() }, taggers: self.dice.below(4) };
         let scope = match self.dice.below(3) {
             0 => TaggerScope::Wot { viewer: &viewer, depth: DEPTHS[self.dice.below(3)] },
             _ => TaggerScope::All { viewer: Some(&viewer) },
@@ -275,15 +313,11 @@ impl<'a> Quiz<'a> {
         self.ask(post, |read| read.post_counts(&post));
         self.ask((post, viewer, window), |read| read.post_view(&post, Some(&viewer), window));
         self.ask((post, viewer), |read| read.bookmark(&post, &viewer));
-        self.ask((post, scope, window), |read| read.post_tags(&post, window, scope));
-        self.ask((post, scope, &label), |read| read.post_taggers(&post, label.as_str(), page, scope));
-        let after = self.model.reposts(&post, None, Page { skip: 0, limit: 100 });
-        let after = self
-            .dice
-            .pick(&after.unwrap_or_default())
-            .map(|repost| Position { score: repost.score, member: repost.post.to_string().into() });
-        self.ask((post, page), |read| read.reposts(&post, None, page));
-        self.ask((post, &after), |read| read.reposts(&post, after.as_ref(), page));
+        self.labels_on((post, scope), |read, window| read.post_tags(&post, window, scope));
+        let taggers = |read: &dyn Read, slice: Slice<'_>| read.post_taggers(&post, label.as_str(), slice, scope);
+        self.taggers((post, scope, &label), taggers);
+        let place = |repost: &Ranked| Position { score: repost.score, member: repost.post.to_string().into() };
+        self.sliced(("reposts", post), place, |read, slice| read.reposts(&post, slice));
         let (ancestors, replies, depth) = (self.dice.below(4), self.dice.below(6), self.dice.below(4) as u8);
         let thread = |read: &dyn Read| read.thread(&post, None, ancestors, replies, depth);
         self.ask((post, ancestors, replies, depth), thread);
@@ -310,11 +344,12 @@ impl<'a> Quiz<'a> {
         self.ask(&query, |read| read.resources(&query));
         let ids = self.history.resources();
         let (id, viewer, label) = (*self.dice.pick(&ids).unwrap(), self.user(), self.label());
-        let (page, window) = (self.page(), TagWindow { labels: self.page(), taggers: self.dice.below(4) });
         self.ask(id, |read| read.resource(&id));
         self.ask(id, |read| read.resource_view(&id, Some(&viewer)));
-        self.ask((id, window), |read| read.resource_tags(&id, window, Some(&viewer)));
-        self.ask((id, &label), |read| read.resource_taggers(&id, label.as_str(), page, Some(&viewer)));
+        self.labels_on(id, |read, window| read.resource_tags(&id, window, Some(&viewer)));
+        let taggers =
+            |read: &dyn Read, slice: Slice<'_>| read.resource_taggers(&id, label.as_str(), slice, Some(&viewer));
+        self.taggers((id, &label), taggers);
     }
 
     fn searches(&mut self) {

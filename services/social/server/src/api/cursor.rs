@@ -8,7 +8,7 @@ use nexus_social::{
     notification::Notification,
     query::{NamePlace, Page, Position},
     read::Read,
-    view::{Ranked, RankedUser, UserHit},
+    view::{Ranked, RankedUser, TagDetails, UserHit},
 };
 
 /// The version that this program writes, and the only one that it reads.
@@ -58,6 +58,14 @@ impl Placed for (ResourceId, i64) {
 impl Placed for UserHit {
     fn place(&self) -> Position {
         Position { score: i64::try_from(self.score).unwrap_or(i64::MAX), member: self.user_id.as_str().into() }
+    }
+}
+
+/// In lists of labels.
+impl Placed for TagDetails {
+    fn place(&self) -> Position {
+        let score = i64::try_from(self.taggers_count).unwrap_or(i64::MAX);
+        Position { score, member: self.label.as_str().into() }
     }
 }
 
@@ -125,6 +133,12 @@ pub(super) fn next(rows: &[impl Placed], page: Page) -> Option<String> {
 
 /// An array that may go on: its `x-next-cursor` says where.
 pub(super) type Continued<T> = Result<(AppendHeaders<Option<(&'static str, String)>>, Json<Vec<T>>), ApiError>;
+
+/// The page of a list whose entries are shown as they are.
+pub(super) fn paged<T: Placed>(rows: Vec<T>, page: Page) -> Continued<T> {
+    let next = next(&rows, page);
+    continued(rows, next)
+}
 
 /// The answer's rows, with where they go on.
 pub(super) fn continued<T>(rows: Vec<T>, next: Option<String>) -> Continued<T> {

@@ -11,7 +11,7 @@ use super::{
 use crate::shared::Shared;
 use axum::extract::State;
 use nexus_social::{
-    query::{Page, TagWindow},
+    query::{Slice, TagWindow},
     view::{BookmarkView, PostCounts, PostDetails, PostViewDetailed},
 };
 use serde::Deserialize;
@@ -36,9 +36,9 @@ struct TagLimits {
     limit_taggers: Limit<5, 100>,
 }
 
-impl From<TagLimits> for TagWindow {
+impl From<TagLimits> for TagWindow<'_> {
     fn from(limits: TagLimits) -> Self {
-        Self { labels: Page { skip: 0, limit: limits.limit_tags.0 }, taggers: limits.limit_taggers.0 }
+        Self { labels: Slice::first(limits.limit_tags.0), taggers: limits.limit_taggers.0 }
     }
 }
 

@@ -1,19 +1,23 @@
 //! Universal tags: labels on what is outside the Pubky graph.
 
 use super::{
-    Routes,
+    Routes, cursor,
     error::{Answer, ApiError, found},
     extract::{At, Part, Query},
     openapi::{Failures, Invalid, Missing},
-    params::{LabelText, Paged, ResourceIdText, TagPage, Trust, Viewer},
+    params::{After, LabelText, Paged, ResourceIdText, TagPage, Trust, Viewer},
+    shown::ShownTaggers,
 };
 use crate::shared::Shared;
 use axum::{Json, extract::State};
 use nexus_pubky::{ResourceId, ResourceUri};
-use nexus_social::view::{ResourceTags, Taggers};
-use serde::{Deserialize, Deserializer};
+use nexus_social::{
+    query::TagWindow,
+    view::{ResourceDetails, TagDetails},
+};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{borrow::Cow, sync::Arc};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
 /// Bytes of a URI that is looked up.
@@ -36,16 +40,32 @@ struct ResourcePath {
     resource_id: ResourceId,
 }
 
-fn tags_of(social: &Shared, id: &ResourceId, page: TagPage, trust: Trust) -> Answer<ResourceTags> {
+/// A resource and its labels.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResourceTagsResponse)]
+struct ResourceTags {
+    /// The resource.
+    resource: ResourceDetails,
+    /// A page of its labels.
+    tags: Vec<TagDetails>,
+    /// Where its labels go on, to be passed back as `cursor`; left out when the page isn't full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+fn tags_of(social: &Shared, id: &ResourceId, window: TagWindow<'_>, trust: Trust) -> Answer<ResourceTags> {
     let viewer = trust.without_depth("`depth` is not supported for resource tags")?;
-    let tags = social.ask(|index| index.resource_tags(id, page.window(5), viewer));
-    found(tags, || ApiError::no_resource(id))
+    let known = social.ask(|index| {
+        let (resource, tags) = index.resource(id).zip(index.resource_tags(id, window, viewer))?;
+        Some(ResourceTags { resource, next_cursor: cursor::next(&tags, window.labels.page), tags })
+    });
+    found(known, || ApiError::no_resource(id))
 }
 
 /// Resource tags
 #[utoipa::path(
     get, path = "/v0/resource/{resource_id}/tags", tag = "Resource", operation_id = "resource_tags_handler",
-    params(ResourcePath, TagPage, Viewer),
+    params(ResourcePath, TagPage, After, Viewer),
     responses(
         (status = 200, description = "Resource tags with metadata", body = ResourceTags), Invalid, Missing, Failures
     )
@@ -54,9 +74,10 @@ async fn tags(
     State(social): State<Arc<Shared>>,
     At(at): At<ResourcePath>,
     Query(page): Query<TagPage>,
+    Part(after): Part<After>,
     Query(trust): Query<Trust>,
 ) -> Answer<ResourceTags> {
-    tags_of(&social, &at.resource_id, page, trust)
+    tags_of(&social, &at.resource_id, page.window(&after, 5), trust)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -69,7 +90,7 @@ struct UriQuery {
 /// Lookup resource tags by raw URI
 #[utoipa::path(
     get, path = "/v0/resource/by-uri", tag = "Resource", operation_id = "resource_by_uri_handler",
-    params(UriQuery, TagPage, Viewer),
+    params(UriQuery, TagPage, After, Viewer),
     responses(
         (status = 200, description = "Resource tags with metadata", body = ResourceTags), Invalid, Missing, Failures
     )
@@ -78,13 +99,14 @@ async fn by_uri(
     State(social): State<Arc<Shared>>,
     Query(query): Query<UriQuery>,
     Query(page): Query<TagPage>,
+    Part(after): Part<After>,
     Query(trust): Query<Trust>,
 ) -> Answer<ResourceTags> {
     if query.uri.len() > LONGEST_URI {
         return Err(ApiError::invalid(format!("URI too long (max {LONGEST_URI} bytes)")));
     }
     let uri = ResourceUri::normalize(&query.uri).map_err(|error| ApiError::invalid(error.to_string()))?;
-    tags_of(&social, &uri.id(), page, trust)
+    tags_of(&social, &uri.id(), page.window(&after, 5), trust)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -101,15 +123,17 @@ struct LabelPath {
 /// Resource specific label taggers
 #[utoipa::path(
     get, path = "/v0/resource/{resource_id}/tags/{label}/taggers", tag = "Resource",
-    operation_id = "resource_taggers_handler", params(LabelPath, Viewer, Paged<40, 100>),
-    responses((status = 200, description = "Resource taggers", body = Taggers), Invalid, Failures)
+    operation_id = "resource_taggers_handler", params(LabelPath, Viewer, After, Paged<40, 100>),
+    responses((status = 200, description = "Resource taggers", body = ShownTaggers), Invalid, Failures)
 )]
 async fn taggers(
     State(social): State<Arc<Shared>>,
     At(at): At<LabelPath>,
     Query(viewer): Query<Viewer>,
+    Part(after): Part<After>,
     Part(page): Part<Paged<40, 100>>,
-) -> Answer<Taggers> {
-    let (label, viewer) = (at.label.0.as_str(), viewer.viewer_id.as_ref());
-    Ok(Json(social.ask(|index| index.resource_taggers(&at.resource_id, label, page.into(), viewer))))
+) -> Answer<ShownTaggers> {
+    let (label, slice, viewer) = (at.label.0.as_str(), after.slice(page), viewer.viewer_id.as_ref());
+    let taggers = social.ask(|index| index.resource_taggers(&at.resource_id, label, slice, viewer));
+    Ok(Json(ShownTaggers::new(taggers, slice.page)))
 }

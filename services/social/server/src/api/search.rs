@@ -87,8 +87,7 @@ async fn users_by_id(
 ) -> Continued<PubkyId> {
     let (after, page) = (cursor::by_key(after.into())?, page.into());
     let users = social.ask(|index| index.users_by_id(&at.prefix.0, after.as_ref(), page));
-    let next = next(&users, page);
-    continued(users, next)
+    cursor::paged(users, page)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -115,8 +114,7 @@ async fn users_by_tags(
 ) -> Continued<UserHit> {
     let (after, page) = (cursor::by_hits(after.into())?, page.into());
     let hits = social.ask(|index| index.users_by_tags(&query.tags.0, after.as_ref(), page));
-    let next = next(&hits, page);
-    continued(hits, next)
+    cursor::paged(hits, page)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -1,16 +1,19 @@
-//! Posts as answers show them, alone or among others: whole, with the files they attach, or light.
+//! Posts as answers show them, alone or among others: whole, with the files they attach, or light; and taggers.
 
-use super::params::{Content, PubkyIdText};
+use super::{
+    cursor,
+    params::{Content, PubkyIdText},
+};
 use nexus_model::Timestamp;
 use nexus_pubky::{Address, Path, PubkyId, TimestampId};
 use nexus_social::{
     notification::Notification,
-    query::TagWindow,
+    query::{Page, TagWindow},
     read::Read,
     row::{FileKey, PostKey, PostKind},
     view::{
         BookmarkView, Bootstrap, BootstrapIds, FileDetails, PostCounts, PostDetails, PostKindName, PostRelationships,
-        PostView, PostViewDetailed, TagDetails, Thread, ThreadReply, UserView,
+        PostView, PostViewDetailed, TagDetails, Taggers, Thread, ThreadReply, UserView,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +33,30 @@ pub(super) struct Show {
     #[serde(default)]
     #[param(inline)]
     pub(super) content: Content,
+}
+
+/// Who put one label on something.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TaggersInfoResponse)]
+pub(super) struct ShownTaggers {
+    /// A page of taggers, oldest first.
+    #[schema(value_type = Vec<String>)]
+    users: Vec<PubkyId>,
+    /// True if the viewer is among all of them.
+    relationship: bool,
+    /// Where the list goes on, to be passed back as `cursor`; left out when the page isn't full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+impl ShownTaggers {
+    pub(super) fn new(taggers: Taggers, page: Page) -> Self {
+        Self {
+            next_cursor: cursor::next(&taggers.users, page),
+            users: taggers.users.into_iter().map(|tagger| tagger.user).collect(),
+            relationship: taggers.relationship,
+        }
+    }
 }
 
 /// A post view, whole or light.
@@ -188,7 +215,7 @@ impl ShownBootstrap {
 
 impl Show {
     /// A post as it is to be shown.
-    pub(super) fn post(&self, index: &dyn Read, key: &PostKey, tags: TagWindow) -> Option<ShownPost> {
+    pub(super) fn post(&self, index: &dyn Read, key: &PostKey, tags: TagWindow<'_>) -> Option<ShownPost> {
         let view = index.post_view(key, self.viewer_id.as_ref(), tags)?;
         Some(match self.content {
             Content::Uri => ShownPost::Light(Box::new(view.into())),

@@ -12,10 +12,7 @@ use super::{
 use crate::shared::Shared;
 use axum::extract::State;
 use nexus_pubky::PubkyId;
-use nexus_social::{
-    query::{Page, Position},
-    view::Thread,
-};
+use nexus_social::view::Thread;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, PartialSchema as _};
@@ -85,9 +82,9 @@ async fn reposts(
     Part(after): Part<After>,
     Part(page): Part<Paged<50, 200>>,
 ) -> Continued<String> {
-    let (after, page): (Option<Position>, Page) = (after.into(), page.into());
-    let reposts = social.ask(|index| index.reposts(&at.key(), after.as_ref(), page));
+    let slice = after.slice(page);
+    let reposts = social.ask(|index| index.reposts(&at.key(), slice));
     let reposts = reposts.ok_or_else(|| ApiError::no_post(&at.key()))?;
-    let next = cursor::next(&reposts, page);
+    let next = cursor::next(&reposts, slice.page);
     continued(reposts.into_iter().map(|repost| repost.post.to_string()).collect(), next)
 }

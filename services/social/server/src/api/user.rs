@@ -165,8 +165,7 @@ async fn notifications(
 ) -> Continued<Notification> {
     let page = page.into();
     let told = social.notifications(at.user_id, range.into(), after.into(), page).await??;
-    let next = cursor::next(&told, page);
-    continued(told, next)
+    cursor::paged(told, page)
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -5,7 +5,7 @@ use nexus_model::Timestamp;
 use nexus_pubky::{PubkyId, ResourceId};
 use nexus_social::{
     query::{
-        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, Position, PostQuery, Reach, ResourceQuery, TagWindow,
+        Depth, HotTagQuery, LabelledQuery, NameQuery, Page, PostQuery, Reach, ResourceQuery, Slice, TagWindow,
         Timeframe, UserQuery,
     },
     read::{Read, TaggerScope},
@@ -13,8 +13,8 @@ use nexus_social::{
     shape,
     view::{
         BookmarkView, FileDetails, HotTag, PostCounts, PostDetails, PostRelationships, PostView, Ranked, RankedUser,
-        Relationship, ResourceDetails, ResourceTags, ResourceView, TagDetails, Taggers, Thread, UserCounts,
-        UserDetails, UserHit, UserView,
+        Relationship, ResourceDetails, ResourceView, TagDetails, Taggers, Thread, UserCounts, UserDetails, UserHit,
+        UserView,
     },
 };
 
@@ -70,13 +70,13 @@ impl Read for Model {
         Some(Relationship { following: self.follows(viewer, id), followed_by: self.follows(id, viewer) })
     }
 
-    fn user_tags(&self, id: &PubkyId, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {
+    fn user_tags(&self, id: &PubkyId, window: TagWindow<'_>, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {
         self.know(id)?;
         Some(self.tag_list(&Target::User(*id), window, scope))
     }
 
-    fn user_taggers(&self, id: &PubkyId, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers {
-        self.tagger_page(&Target::User(*id), label, page, scope)
+    fn user_taggers(&self, id: &PubkyId, label: &str, slice: Slice<'_>, scope: TaggerScope<'_>) -> Taggers {
+        self.tagger_page(&Target::User(*id), label, slice, scope)
     }
 
     fn path(&self, from: &PubkyId, to: &PubkyId, max: u8) -> Option<Vec<PubkyId>> {
@@ -94,7 +94,7 @@ impl Read for Model {
         Some(self.counts_of_post(key))
     }
 
-    fn post_view(&self, key: &PostKey, viewer: Option<&PubkyId>, tags: TagWindow) -> Option<PostView> {
+    fn post_view(&self, key: &PostKey, viewer: Option<&PubkyId>, tags: TagWindow<'_>) -> Option<PostView> {
         Some(PostView {
             details: self.post(key)?,
             counts: self.counts_of_post(key),
@@ -109,21 +109,21 @@ impl Read for Model {
         kept.map(|bookmark| BookmarkView { id: bookmark.id, indexed_at: bookmark.time })
     }
 
-    fn post_tags(&self, key: &PostKey, window: TagWindow, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {
+    fn post_tags(&self, key: &PostKey, window: TagWindow<'_>, scope: TaggerScope<'_>) -> Option<Vec<TagDetails>> {
         self.posts.get(key)?;
         Some(self.tag_list(&Target::Post(*key), window, scope))
     }
 
-    fn post_taggers(&self, key: &PostKey, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers {
-        self.tagger_page(&Target::Post(*key), label, page, scope)
+    fn post_taggers(&self, key: &PostKey, label: &str, slice: Slice<'_>, scope: TaggerScope<'_>) -> Taggers {
+        self.tagger_page(&Target::Post(*key), label, slice, scope)
     }
 
-    fn reposts(&self, key: &PostKey, after: Option<&Position>, page: Page) -> Option<Vec<Ranked>> {
+    fn reposts(&self, key: &PostKey, slice: Slice<'_>) -> Option<Vec<Ranked>> {
         self.posts.get(key)?;
         let reposts = self.reposts_of(key).into_iter().map(|(time, post)| Ranked { post, score: time.millis() });
         let place = |repost: &Ranked| (repost.score, repost.post.to_string());
-        let after = after.map(|after| (after.score, after.member.to_string()));
-        Some(paged(reposts.filter(|repost| after.as_ref().is_none_or(|after| place(repost) > *after)), page))
+        let after = slice.after.map(|after| (after.score, after.member.to_string()));
+        Some(paged(reposts.filter(|repost| after.as_ref().is_none_or(|after| place(repost) > *after)), slice.page))
     }
 
     fn thread(
@@ -169,13 +169,18 @@ impl Read for Model {
         self.resources.get(id).map(shape::resource_details)
     }
 
-    fn resource_tags(&self, id: &ResourceId, window: TagWindow, viewer: Option<&PubkyId>) -> Option<ResourceTags> {
-        let tags = self.tag_list(&Target::Resource(*id), window, TaggerScope::All { viewer });
-        Some(ResourceTags { resource: self.resource(id)?, tags })
+    fn resource_tags(
+        &self,
+        id: &ResourceId,
+        window: TagWindow<'_>,
+        viewer: Option<&PubkyId>,
+    ) -> Option<Vec<TagDetails>> {
+        self.resource(id)?;
+        Some(self.tag_list(&Target::Resource(*id), window, TaggerScope::All { viewer }))
     }
 
-    fn resource_taggers(&self, id: &ResourceId, label: &str, page: Page, viewer: Option<&PubkyId>) -> Taggers {
-        self.tagger_page(&Target::Resource(*id), label, page, TaggerScope::All { viewer })
+    fn resource_taggers(&self, id: &ResourceId, label: &str, slice: Slice<'_>, viewer: Option<&PubkyId>) -> Taggers {
+        self.tagger_page(&Target::Resource(*id), label, slice, TaggerScope::All { viewer })
     }
 
     fn resources(&self, query: &ResourceQuery) -> Vec<(ResourceId, i64)> {
@@ -183,7 +188,7 @@ impl Read for Model {
     }
 
     fn resource_view(&self, id: &ResourceId, viewer: Option<&PubkyId>) -> Option<ResourceView> {
-        let window = TagWindow { labels: Page { skip: 0, limit: 5 }, taggers: 3 };
+        let window = TagWindow { labels: Slice::first(5), taggers: 3 };
         let tags = self.tag_list(&Target::Resource(*id), window, TaggerScope::All { viewer });
         let taggers_count = tags.iter().map(|tag| tag.taggers_count).sum();
         Some(ResourceView { details: self.resource(id)?, tags, taggers_count })

@@ -4,10 +4,10 @@ use super::{Model, paged, sorted};
 use nexus_model::Timestamp;
 use nexus_pubky::PubkyId;
 use nexus_social::{
-    query::{HotTagQuery, Page, Reach, TagWindow, Timeframe},
+    query::{HotTagQuery, Page, Reach, Slice, TagWindow, Timeframe},
     read::TaggerScope,
     row::{Label, PostKey, Target},
-    view::{HotTag, TagDetails, Taggers},
+    view::{HotTag, RankedUser, TagDetails, Taggers},
 };
 use std::{
     cmp::Reverse,
@@ -17,39 +17,40 @@ use std::{
 impl Model {
     /// Each label on a target with its distinct taggers, oldest first. A tagger who used a label through two
     /// apps counts once, at the earlier time (quirk 14 of the spec).
-    pub(super) fn labels_on(&self, target: &Target) -> BTreeMap<&Label, Vec<PubkyId>> {
+    pub(super) fn labels_on(&self, target: &Target) -> BTreeMap<&Label, Vec<RankedUser>> {
         let mut first: BTreeMap<&Label, BTreeMap<PubkyId, Timestamp>> = BTreeMap::new();
         for tag in self.tags().filter(|tag| tag.target == *target) {
             let time = first.entry(&tag.label).or_default().entry(tag.tagger).or_insert(tag.time);
             *time = tag.time.min(*time);
         }
         let by_time = |taggers: BTreeMap<PubkyId, Timestamp>| {
-            sorted(taggers.into_iter().map(|(id, time)| (time, id))).into_iter().map(|(_, id)| id).collect()
+            let by_time = sorted(taggers.into_iter().map(|(id, time)| (time.millis(), id)));
+            by_time.into_iter().map(|(score, user)| RankedUser { user, score }).collect()
         };
         first.into_iter().map(|(label, taggers)| (label, by_time(taggers))).collect()
     }
 
     /// The taggers that a scope lets through.
-    fn in_scope(&self, taggers: &[PubkyId], scope: TaggerScope<'_>) -> Vec<PubkyId> {
+    fn in_scope(&self, taggers: &[RankedUser], scope: TaggerScope<'_>) -> Vec<RankedUser> {
         match scope {
             TaggerScope::All { .. } => taggers.to_vec(),
             TaggerScope::Wot { viewer, depth } => {
                 let trusted = self.within(viewer, depth);
-                taggers.iter().copied().filter(|tagger| trusted.contains(tagger)).collect()
+                taggers.iter().copied().filter(|tagger| trusted.contains(&tagger.user)).collect()
             }
         }
     }
 
     /// Most taggers first. Equal numbers: last label first, but within a web of trust first label first
     /// (spec d.1 and d.5).
-    pub(super) fn tag_list(&self, target: &Target, window: TagWindow, scope: TaggerScope<'_>) -> Vec<TagDetails> {
+    pub(super) fn tag_list(&self, target: &Target, window: TagWindow<'_>, scope: TaggerScope<'_>) -> Vec<TagDetails> {
         let mut list = Vec::new();
         for (label, all) in self.labels_on(target) {
             let taggers = self.in_scope(&all, scope);
-            let relationship = viewer_of(scope).is_some_and(|viewer| all.contains(viewer));
+            let relationship = is_among(viewer_of(scope), &all);
             if !taggers.is_empty() {
                 let taggers_count = taggers.len();
-                let taggers = taggers.into_iter().take(window.taggers).collect();
+                let taggers = taggers.into_iter().map(|tagger| tagger.user).take(window.taggers).collect();
                 list.push(TagDetails { label: label.to_string(), taggers, taggers_count, relationship });
             }
         }
@@ -57,16 +58,33 @@ impl Model {
             list.reverse();
         }
         list.sort_by_key(|tag| Reverse(tag.taggers_count));
-        paged(list, window.labels)
+        let is_left = |tag: &TagDetails| {
+            window.labels.after.is_none_or(|after| {
+                let (count, label) = (tag.taggers_count as i64, &*tag.label);
+                let of_equals = match scope {
+                    TaggerScope::All { .. } => label < &*after.member,
+                    TaggerScope::Wot { .. } => label > &*after.member,
+                };
+                count < after.score || count == after.score && of_equals
+            })
+        };
+        paged(list.into_iter().filter(is_left), window.labels.page)
     }
 
-    pub(super) fn tagger_page(&self, target: &Target, label: &str, page: Page, scope: TaggerScope<'_>) -> Taggers {
+    pub(super) fn tagger_page(
+        &self,
+        target: &Target,
+        label: &str,
+        slice: Slice<'_>,
+        scope: TaggerScope<'_>,
+    ) -> Taggers {
         let labels = self.labels_on(target);
         let all = labels.get(&Label::from_valid(label)).cloned().unwrap_or_default();
-        Taggers {
-            relationship: viewer_of(scope).is_some_and(|viewer| all.contains(viewer)),
-            users: paged(self.in_scope(&all, scope), page),
-        }
+        let relationship = is_among(viewer_of(scope), &all);
+        let is_left = |tagger: &RankedUser| {
+            slice.after.is_none_or(|after| (tagger.score, tagger.user.as_str()) > (after.score, &*after.member))
+        };
+        Taggers { relationship, users: paged(self.in_scope(&all, scope).into_iter().filter(is_left), slice.page) }
     }
 
     /// By the latest use of each tagger, newest first; equal times: last key first.
@@ -140,4 +158,8 @@ fn viewer_of(scope: TaggerScope<'_>) -> Option<&PubkyId> {
         TaggerScope::All { viewer } => viewer,
         TaggerScope::Wot { viewer, .. } => Some(viewer),
     }
+}
+
+fn is_among(viewer: Option<&PubkyId>, taggers: &[RankedUser]) -> bool {
+    viewer.is_some_and(|viewer| taggers.iter().any(|tagger| tagger.user == *viewer))
 }

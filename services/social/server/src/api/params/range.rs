@@ -2,7 +2,7 @@
 
 use super::{Limit, Skip, refuse};
 use crate::api::cursor;
-use nexus_social::query::{Page, Position, ScoreRange, TagWindow};
+use nexus_social::query::{Page, Position, ScoreRange, Slice, TagWindow};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use utoipa::{
@@ -97,6 +97,13 @@ pub(crate) struct After {
     cursor: Option<Position>,
 }
 
+impl After {
+    /// A page of what comes after the place.
+    pub(crate) fn slice(&self, page: impl Into<Page>) -> Slice<'_> {
+        Slice { after: self.cursor.as_ref(), page: page.into() }
+    }
+}
+
 impl From<After> for Option<Position> {
     fn from(after: After) -> Self {
         after.cursor
@@ -127,8 +134,8 @@ pub(crate) struct TagPage {
 
 impl TagPage {
     /// The window, with `labels` of them where the client gave no number.
-    pub(crate) fn window(self, labels: usize) -> TagWindow {
+    pub(crate) fn window(self, after: &After, labels: usize) -> TagWindow<'_> {
         let limit = self.limit_tags.map_or(labels, |limit| limit.0);
-        TagWindow { labels: Page { skip: self.skip_tags.0, limit }, taggers: self.limit_taggers.0 }
+        TagWindow { labels: after.slice(Page { skip: self.skip_tags.0, limit }), taggers: self.limit_taggers.0 }
     }
 }

@@ -1,6 +1,7 @@
 //! `/v0/post/*`
 
 use super::town::{NOW, hash, id, key, post_path, town, user};
+use nexus_social::row::Target;
 use serde_json::json;
 
 #[tokio::test]
@@ -96,6 +97,29 @@ async fn tags_are_bounded_and_trusted_ones_are_complete() {
     let trusted = app.json(&format!("{path}?viewer_id={}&depth=1", user(2))).await;
     assert_eq!(trusted, json!([{"label": "art", "taggers": [user(3)], "taggers_count": 1, "relationship": false}]));
     app.refuses(&format!("{path}?depth=1"), 400, "Invalid input: `depth` requires `viewer_id`").await;
+}
+
+#[tokio::test]
+async fn labels_and_taggers_of_a_post_go_on_page_after_page() {
+    let on = Target::Post(key(0, 1));
+    let labelled = ["a", "b", "c"].into_iter().fold(town(), |world, label| world.tag(3, on, label));
+    let app = (3..8).fold(labelled, |world, n| world.tag(n, on, "maps")).start();
+    let (tags, taggers) = (format!("{}/tags", post_path(0, 1)), format!("{}/taggers/maps", post_path(0, 1)));
+    for trust in [String::new(), format!("viewer_id={}&depth=3&", user(0))] {
+        let all = app.json(&format!("{tags}?{trust}")).await;
+        assert!(all.as_array().unwrap().len() > 3, "{all}");
+        for limit in 1..=6 {
+            assert_eq!(app.pages(&format!("{tags}?{trust}limit_tags={limit}")).await, all, "pages of {limit}");
+        }
+    }
+    let all = app.json(&taggers).await["users"].clone();
+    assert_eq!(all.as_array().unwrap().len(), 7);
+    for limit in 1..=8 {
+        assert_eq!(app.pages_in("users", &format!("{taggers}?limit={limit}")).await, all, "pages of {limit}");
+    }
+    for path in [tags, taggers] {
+        assert_eq!(app.get(&format!("{path}?cursor=x")).await.status, 400);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::town::{NOW, World, town, user};
 use nexus_pubky::{ResourceId, ResourceUri};
 use nexus_social::row::Target;
-use serde_json::{Value, json};
+use serde_json::json;
 
 fn resource(uri: &str) -> ResourceId {
     ResourceUri::normalize(uri).unwrap().id()
@@ -32,6 +32,23 @@ async fn a_resource_is_found_by_id_and_by_any_spelling() {
     assert_eq!(by_uri["resource"], by_id["resource"]);
     let taggers = app.json(&format!("/v0/resource/{id}/tags/maps/taggers?viewer_id={}&skip=1", user(2))).await;
     assert_eq!(taggers, json!({"users": [user(2)], "relationship": true}));
+}
+
+#[tokio::test]
+async fn labels_and_taggers_of_a_resource_go_on_page_after_page() {
+    let uri = "https://ex.org/";
+    let labelled = ["a", "b", "c"].into_iter().fold(web(), |world, label| tagged(world, 3, uri, label, "mapky"));
+    let app = (3..8).fold(labelled, |world, n| tagged(world, n, uri, "maps", "mapky")).start();
+    let at = format!("/v0/resource/{}/tags", resource(uri));
+    let (all, by_maps) = (app.json(&at).await, app.json(&format!("{at}/maps/taggers")).await);
+    assert_eq!((all["tags"].as_array().unwrap().len(), by_maps["users"].as_array().unwrap().len()), (4, 7));
+    for limit in 1..=8 {
+        for tags in [format!("{at}?limit_tags={limit}"), format!("/v0/resource/by-uri?uri={uri}&limit_tags={limit}")] {
+            assert_eq!(app.pages_in("tags", &tags).await, all["tags"], "{tags}");
+        }
+        let taggers = format!("{at}/maps/taggers?limit={limit}");
+        assert_eq!(app.pages_in("users", &taggers).await, by_maps["users"], "{taggers}");
+    }
 }
 
 #[tokio::test]
@@ -65,15 +82,7 @@ async fn streams_are_filtered_and_paged_by_cursor() {
     );
     let counted = app.json("/v0/stream/resources/ids?sorting=taggers_count&limit=1").await;
     assert_eq!((&counted["resource_ids"], &counted["last_score"]), (&json!([first]), &json!(2)));
-    let mut seen = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let page = app.json(&format!("/v0/stream/resources/ids?limit=1{cursor}")).await;
-        seen.extend(page["resource_ids"].as_array().unwrap().clone());
-        let Some(next) = page.get("next_cursor").and_then(Value::as_str) else { break };
-        cursor = format!("&cursor={next}");
-    }
-    assert_eq!(json!(seen), all["resource_ids"]);
+    assert_eq!(app.pages_in("resource_ids", "/v0/stream/resources/ids?limit=1").await, all["resource_ids"]);
 }
 
 #[tokio::test]

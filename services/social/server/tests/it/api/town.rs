@@ -382,6 +382,17 @@ impl App {
         }
     }
 
+    /// The rows in a member of an object, page after page as its `next_cursor` leads on.
+    pub(crate) async fn pages_in(&self, member: &str, path: &str) -> Value {
+        let mut rows = Vec::new();
+        let mut page = self.json(path).await;
+        loop {
+            rows.extend(page[member].as_array().unwrap_or_else(|| panic!("{path}: {page}")).clone());
+            let Some(next) = page.get("next_cursor").and_then(Value::as_str) else { return rows.into() };
+            page = self.json(&format!("{path}&cursor={next}")).await;
+        }
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         self.ask(Method::POST, path, &[("content-type", "application/json")], &body.to_string()).await
     }

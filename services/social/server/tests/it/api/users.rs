@@ -1,7 +1,7 @@
 //! `/v0/user/*`
 
 use super::town::{NOW, World, hash, key, time, town, user};
-use nexus_social::notification::NotificationBody;
+use nexus_social::{notification::NotificationBody, row::Target};
 use serde_json::{Value, json};
 
 fn ids(users: &[usize]) -> Value {
@@ -95,6 +95,24 @@ async fn tags_go_through_the_web_of_trust() {
     let all = app.json(&format!("/v0/user/{}/taggers/%20KIND?viewer_id={}", user(0), user(1))).await;
     assert_eq!(all, json!({"users": [user(1)], "relationship": true}));
     assert_eq!(app.json(&format!("{path}?limit_tags=1&skip_tags=1")).await[0]["label"], "kind");
+}
+
+#[tokio::test]
+async fn labels_and_taggers_of_a_user_go_on_page_after_page() {
+    let on = Target::User(user(0));
+    let labelled = ["a", "b", "c"].into_iter().fold(town(), |world, label| world.tag(3, on, label));
+    let app = (3..8).fold(labelled, |world, n| world.tag(n, on, "kind")).start();
+    for trust in [String::new(), format!("viewer_id={}&depth=1&", user(2))] {
+        let path = format!("/v0/user/{}/tags?{trust}", user(0));
+        let all = app.json(&path).await;
+        assert!(all.as_array().unwrap().len() > 3, "{all}");
+        let taggers = format!("/v0/user/{}/taggers/kind?{trust}", user(0));
+        let users = app.json(&taggers).await["users"].clone();
+        for limit in 1..=7 {
+            assert_eq!(app.pages(&format!("{path}limit_tags={limit}")).await, all, "pages of {limit}");
+            assert_eq!(app.pages_in("users", &format!("{taggers}limit={limit}")).await, users, "pages of {limit}");
+        }
+    }
 }
 
 #[tokio::test]
