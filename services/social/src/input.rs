@@ -15,19 +15,22 @@ pub enum Input {
     Event(Box<Event>),
     /// An event that couldn't be fetched or verified now and may be later.
     Failed {
-        /// The record's URI.
-        uri: Arc<str>,
+        /// Which record.
+        address: Address,
         /// What was to be done.
         operation: Operation,
-        /// Where it came from.
+        /// Where it was told, by key or base URL.
         homeserver: Arc<str>,
         /// What went wrong, for the operator.
         error: String,
     },
-    /// An event that will never be handled: unknown path, invalid record, gone. Only a retry entry for it ends.
+    /// An event that will never be handled: unknown path, invalid record, gone, or not its homeserver's to tell.
+    /// Only a retry entry ends that the same homeserver's event made.
     Dropped {
         /// The record's URI.
         uri: Arc<str>,
+        /// Where it was told, by key or base URL.
+        homeserver: Arc<str>,
     },
     /// A source has been read this far. It becomes durable with, and never before, everything sent earlier.
     Read(SourceCursor),

@@ -101,7 +101,7 @@ fn lost(inputs: &[Input], verdicts: &[Verdict]) -> Vec<Input> {
 fn lost_bytes(event: &Event) -> Option<Input> {
     let EventAction::Put { blob: Some(blob), .. } = &event.action else { return None };
     (!blob.exists()).then(|| Input::Failed {
-        uri: event.address.to_string().into(),
+        address: event.address.clone(),
         operation: Operation::Put,
         homeserver: Arc::clone(&event.homeserver),
         error: "its bytes went with a deletion before it".to_owned(),

@@ -47,11 +47,14 @@ pub fn decide(state: &dyn State, policy: &Policy, input: &Input, now: Timestamp)
             let uri = event.address.to_string().into();
             cx.conclude(retry::Case { uri, operation, homeserver: &event.homeserver }, outcome)
         }
-        Input::Failed { uri, operation, homeserver, error } => {
-            let case = retry::Case { uri: Arc::clone(uri), operation: *operation, homeserver };
-            cx.transient(case, error)
+        Input::Failed { address, operation, homeserver, error } => {
+            let case = retry::Case { uri: address.to_string().into(), operation: *operation, homeserver };
+            match cx.foreign(&address.user, homeserver)? {
+                Some(reason @ Reason::OtherHomeserver) => cx.conclude(case, Outcome::Refused(reason)),
+                _ => cx.transient(case, error),
+            }
         }
-        Input::Dropped { uri } => cx.end_retry(uri, Verdict::Unchanged),
+        Input::Dropped { uri, homeserver } => cx.end_own_retry(uri, homeserver, Verdict::Unchanged),
         Input::Read(cursor) => cx.read(cursor),
         Input::Hosted(row) => cx.settle(cx.hosted(row)?),
         Input::HostDoubtful(user) => cx.settle(cx.doubtful(user)?),
@@ -102,7 +105,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn event(self, event: &Event) -> Result<Outcome> {
-        if let Some(reason) = self.foreign(event)? {
+        if let Some(reason) = self.foreign(&event.address.user, &event.homeserver)? {
             return Ok(Outcome::Refused(reason));
         }
         match &event.action {
@@ -115,9 +118,9 @@ impl Context<'_> {
     }
 
     /// Who may speak for a user (spec a.4): the homeserver that is known to be theirs, or any while none is.
-    fn foreign(self, event: &Event) -> Result<Option<Reason>> {
-        Ok(self.state.host(&event.address.user)?.and_then(|host| match host {
-            host if host.homeserver != event.homeserver => Some(Reason::OtherHomeserver),
+    fn foreign(self, user: &PubkyId, homeserver: &Arc<str>) -> Result<Option<Reason>> {
+        Ok(self.state.host(user)?.and_then(|host| match host {
+            host if host.homeserver != *homeserver => Some(Reason::OtherHomeserver),
             host if host.stale => Some(Reason::StaleHomeserver),
             _ => None,
         }))

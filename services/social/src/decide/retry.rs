@@ -1,7 +1,8 @@
 //! The retry queue (spec a.8): what waits for another record, what failed and may pass, and what is given up.
 //!
 //! A failure counts as a try only when its entry was due: an event that is delivered twice, or changes while it
-//! waits, uses none up.
+//! waits, uses none up. An event that is handled ends the entry of its record; one that isn't ends only what its own
+//! homeserver began, so that nothing a user left behind stops what comes from where they are.
 
 use super::{Changed, Context, FREED_AT_ONCE, Outcome, done};
 use crate::{
@@ -29,8 +30,8 @@ impl Context<'_> {
                 }
                 self.release(*changed)
             }
-            Outcome::Unchanged => self.end_retry(&case.uri, Verdict::Unchanged),
-            Outcome::Refused(reason) => self.end_retry(&case.uri, Verdict::Refused(reason.name())),
+            Outcome::Unchanged => self.end_retry(self.state.retry(&case.uri)?, Verdict::Unchanged),
+            Outcome::Refused(reason) => self.end_own_retry(&case.uri, case.homeserver, Verdict::Refused(reason.name())),
             Outcome::Waits { on, ingest } => {
                 let on: Arc<str> = on.into();
                 let error = format!("waits for {on}");
@@ -46,9 +47,17 @@ impl Context<'_> {
         Ok((effects, if is_buried { Verdict::Buried } else { done() }))
     }
 
-    /// Ends the entry of a URI, if there is one.
-    pub(super) fn end_retry(self, uri: &Arc<str>, verdict: Verdict) -> Result<(Effects, Verdict)> {
-        let entry = self.state.retry(uri)?;
+    /// Ends the entry of a URI, if there is one that this homeserver began.
+    pub(super) fn end_own_retry(
+        self,
+        uri: &str,
+        homeserver: &Arc<str>,
+        verdict: Verdict,
+    ) -> Result<(Effects, Verdict)> {
+        self.end_retry(self.state.retry(uri)?.filter(|entry| entry.homeserver == *homeserver), verdict)
+    }
+
+    fn end_retry(self, entry: Option<RetryRow>, verdict: Verdict) -> Result<(Effects, Verdict)> {
         let retries = entry.into_iter().map(|entry| RetryChange::Remove(entry.uri)).collect();
         Ok((Effects { retries, ..Effects::default() }, verdict))
     }

@@ -22,6 +22,9 @@ pub(crate) use nexus_social_suite::{post_key, user};
 /// Where everybody lives unless a test says otherwise.
 pub(crate) const HOME: &str = "https://home.example";
 
+/// Where a user may move.
+pub(crate) const AWAY: &str = "https://away.example";
+
 pub(crate) struct Scene {
     pub(crate) store: Memory,
     writer: Writer,

@@ -11,8 +11,9 @@ mod world;
 
 pub use world::{Op, World, key, post_key, user};
 
+use nexus_model::Timestamp;
 use nexus_social::{
-    effects::{RetryRow, SourceCursor},
+    effects::{RetryReason, RetryRow, SourceCursor},
     notification::Notified,
     query::Page,
     store::{Store, Stored, StoredChange},
@@ -48,6 +49,18 @@ impl Dump {
             cursors,
             changes: store.changes(oldest, all.limit).unwrap(),
         }
+    }
+
+    /// Without what entries of the retry queue wait for, and until when: something else, once a record that came
+    /// first is gone.
+    #[must_use]
+    pub fn whatever_is_waited_for(mut self) -> Self {
+        for row in self.retries.iter_mut().filter(|row| row.reason != RetryReason::Transient) {
+            row.reason = RetryReason::Dependency("".into());
+            (row.due, row.error) = (Timestamp::from_millis(0), String::new());
+        }
+        self.retries.sort_by(|a, b| a.uri.cmp(&b.uri));
+        self
     }
 
     /// Only what a dump of the objects holds: no journal, event log, queue or cursors.

@@ -124,7 +124,9 @@ impl World {
     pub fn fetch(&self, row: &RetryRow) -> Input {
         match (row.operation, self.records.get(&*row.uri)) {
             (Operation::Put, Some((address, record))) => put(address.clone(), record.clone()),
-            (Operation::Put, None) => Input::Dropped { uri: Arc::clone(&row.uri) },
+            (Operation::Put, None) => {
+                Input::Dropped { uri: Arc::clone(&row.uri), homeserver: Arc::clone(&row.homeserver) }
+            }
             (Operation::Delete, _) => {
                 let address = Address::from_canonical(&row.uri).expect("retries of this world are canonical");
                 event(address, EventAction::Delete)
@@ -207,7 +209,7 @@ impl World {
                 Input::Read(SourceCursor { log, cursor: u64::from(how) })
             }
             5 => Input::Failed {
-                uri: user_uri(&self.users[usize::from(whom % USERS)]).into(),
+                address: Address { user: self.users[usize::from(whom % USERS)], path: Path::Profile },
                 operation: Operation::Put,
                 homeserver: HOME.into(),
                 error: "no answer".into(),

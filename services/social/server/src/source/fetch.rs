@@ -109,17 +109,17 @@ impl Fetcher {
     }
 
     fn without(&self, at: &Homeserver, job: &Job, trouble: Trouble) -> Result<Input, Halt> {
-        let uri = job.address.to_string().into();
+        let (address, homeserver) = (job.address.clone(), Arc::clone(&at.name));
         match trouble {
             Trouble::Halt(halt) => Err(halt),
             Trouble::Never(reason) => {
                 measure::rejected(reason);
-                tracing::debug!(%uri, reason, homeserver = %at.name, "an event is dropped");
-                Ok(Input::Dropped { uri })
+                tracing::debug!(uri = %address, reason, %homeserver, "an event is dropped");
+                Ok(Input::Dropped { uri: address.to_string().into(), homeserver })
             }
             Trouble::Later(error) => {
                 measure::rejected("later");
-                Ok(Input::Failed { uri, operation: job.operation(), homeserver: Arc::clone(&at.name), error })
+                Ok(Input::Failed { address, operation: job.operation(), homeserver, error })
             }
         }
     }

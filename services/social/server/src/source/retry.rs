@@ -91,7 +91,7 @@ impl Retries {
 async fn again(carrier: &Carrier, row: RetryRow) -> Result<(), Halt> {
     let (address, at) = (row.uri.parse::<Address>(), carrier.fetcher.neighbourhood.homeserver(&row.homeserver));
     let (Ok(address), Some(at)) = (address, at) else {
-        carrier.writer.ask(Input::Dropped { uri: row.uri }).await?;
+        carrier.writer.ask(Input::Dropped { uri: row.uri, homeserver: row.homeserver }).await?;
         return Ok(());
     };
     if !carrier.in_flight.begin(&address) {
@@ -103,11 +103,11 @@ async fn again(carrier: &Carrier, row: RetryRow) -> Result<(), Halt> {
     };
     let job = Job { verb, address: address.clone(), announced: None, live: false };
     let input = match carrier.fetcher.input(&at, job).await {
-        Ok(input) => Ok(input.unwrap_or(Input::Dropped { uri: row.uri })),
+        Ok(input) => Ok(input.unwrap_or(Input::Dropped { uri: row.uri, homeserver: row.homeserver })),
         // A homeserver that is down now, or a disk that is full, is one more try, not the end of all retries.
         Err(halt @ (Halt::Unreachable(_) | Halt::Disk(_))) => {
-            let RetryRow { uri, operation, homeserver, .. } = row;
-            Ok(Input::Failed { uri, operation, homeserver, error: halt.to_string() })
+            let RetryRow { operation, homeserver, .. } = row;
+            Ok(Input::Failed { address: address.clone(), operation, homeserver, error: halt.to_string() })
         }
         Err(halt) => Err(halt),
     };

@@ -1,6 +1,8 @@
 //! Where users live, and how far their homeservers were read.
 
-use crate::scene::{HOME, Scene, delete_from, freed, is_done, post_key, profile, profile_uri, put_from, user, waits};
+use crate::scene::{
+    AWAY, HOME, Scene, delete_from, freed, is_done, post_key, profile, profile_uri, put_from, user, waits,
+};
 use nexus_pubky::{Path, Record};
 use nexus_social::{
     effects::{SourceCursor, SourceLog},
@@ -9,8 +11,6 @@ use nexus_social::{
     store::Store,
 };
 use pubky_app_specs::PubkyAppFollow;
-
-const AWAY: &str = "https://away.example";
 
 #[test]
 fn a_resolved_user_is_a_stub_that_others_can_follow_at_once() {
