@@ -2,6 +2,7 @@
 
 use crate::{
     Client, ConnectionLimits, Site,
+    pieces::Streams,
     stall::{Impatient, StallLimit},
     tls::Tls,
 };
@@ -11,7 +12,7 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use nexus_runtime::CancellationToken;
 use socket2::{SockRef, TcpKeepalive};
 use std::{
@@ -69,11 +70,15 @@ impl Shared {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (site, began) = (self.site.clone(), Arc::new(AtomicBool::new(false)));
-        let (asked, stall) = (began.clone(), StallLimit::default());
+        let (asked, stall, streams) = (began.clone(), StallLimit::default(), Streams::default());
+        let runs = streams.clone();
         let stream = TokioIo::new(Impatient::new(stream, stall.clone()));
         let answer = service_fn(move |mut request: http::Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(stall.clone());
+            if request.version() == http::Version::HTTP_2 {
+                request.extensions_mut().insert(streams.begin());
+            }
             let site = site.clone();
             async move { Ok::<_, Infallible>(site.answer(peer, request.map(Body::new)).await) }
         });
@@ -83,7 +88,7 @@ impl Shared {
                 self.drive(connection, |open| open.graceful_shutdown(), &began).await
             }
             Version::Http2 => {
-                let connection = http2(&self.limits).serve_connection(stream, answer);
+                let connection = http2(&self.limits, runs).serve_connection(stream, answer);
                 self.drive(connection, |open| open.graceful_shutdown(), &began).await
             }
         };
@@ -154,8 +159,8 @@ fn http1(limits: &ConnectionLimits) -> http1::Builder {
     http
 }
 
-fn http2(limits: &ConnectionLimits) -> http2::Builder<TokioExecutor> {
-    let mut http = http2::Builder::new(TokioExecutor::new());
+fn http2(limits: &ConnectionLimits, streams: Streams) -> http2::Builder<Streams> {
+    let mut http = http2::Builder::new(streams);
     http.timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_streams)
         .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))

@@ -14,6 +14,7 @@ mod keys;
 mod layers;
 mod limit;
 mod metrics;
+mod pieces;
 mod ready;
 mod server;
 mod site;

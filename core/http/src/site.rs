@@ -1,7 +1,11 @@
 //! Several services on one port: each request goes to the service that owns its path, and to no other, so a
 //! service's errors, fallbacks and methods stay its own. `/health` and `/ready` belong to everyone.
 
-use crate::{Client, Readiness, TrustedProxies, stall::StallLimit};
+use crate::{
+    Client, Readiness, TrustedProxies,
+    pieces::{Pieces, Untaken},
+    stall::StallLimit,
+};
 use axum::{
     Json, Router,
     body::Body,
@@ -113,8 +117,8 @@ impl Site {
 
     /// Like [`mount`](Self::mount), for a service whose clients are cut when they take nothing of an answer for as
     /// long as `stall`: neither memory nor deleted content waits longer for them. On one connection, the last such
-    /// service that was asked says how long. What is watched is the connection: who reads it over HTTP/2 and gives
-    /// an answer no window isn't cut.
+    /// service that was asked says how long. Over HTTP/2, who reads the connection and gives an answer no window
+    /// loses that answer alone.
     #[must_use]
     pub fn mount_impatient(self, service: &'static str, paths: &[Paths], router: Router, stall: Duration) -> Self {
         self.mounted(service, paths, router, Some(stall))
@@ -147,10 +151,15 @@ impl Site {
         if let (Some(limit), Some(stall)) = (parts.extensions.get::<StallLimit>(), mount.stall) {
             limit.set(stall);
         }
+        let untaken = parts.extensions.remove::<Untaken>();
         let span = tracing::debug_span!("request", id = ?id, method = %parts.method, path = parts.uri.path());
         let started = Instant::now();
         let Ok(response) = mount.router.clone().oneshot(Request::from_parts(parts, body)).instrument(span).await;
         mount.meters.count(response.status(), started);
+        let response = match (untaken, mount.stall) {
+            (Some(untaken), Some(stall)) => response.map(|body| Body::new(Pieces::new(body, untaken, stall))),
+            _ => response,
+        };
         with_id(response, id)
     }
 

@@ -1,6 +1,6 @@
 //! The end of our patience with a client that takes nothing of what it is sent. What waits for such a client is held
-//! in memory, deleted content included, so the wait is bounded where a service says so. Only the connection is
-//! watched: over HTTP/2, a client that reads it and gives one answer no window keeps that answer waiting.
+//! in memory, deleted content included, so the wait is bounded where a service says so. Here the connection is
+//! watched; over HTTP/2, where a client may read it and give one answer no window, so is each answer, in `pieces`.
 
 use std::{
     fmt, io,

@@ -1,9 +1,9 @@
 //! Clients that take nothing of what they are sent.
 
-use crate::{Running, tls};
-use axum::{Router, body::Body, routing::get};
+use crate::{Running, client, tls};
+use axum::{Router, body::Body, http::Version, routing::get};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use nexus_http::{ConnectionLimits, Paths, Readiness, Site, TrustedProxies};
 use nexus_runtime::Clock;
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -13,6 +13,7 @@ use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
+use tokio_rustls::client::TlsStream;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const STALL: Duration = Duration::from_millis(300);
@@ -23,6 +24,15 @@ struct Held(Arc<Notify>);
 impl Drop for Held {
     fn drop(&mut self) {
         self.0.notify_one();
+    }
+}
+
+/// An answer that tells when nothing of it is held any more.
+struct Page([u8; 3000], #[expect(dead_code, reason = "its drop is what counts")] Held);
+
+impl AsRef<[u8]> for Page {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -41,7 +51,16 @@ fn endless_site(stall: Option<Duration>) -> (Site, Arc<Notify>) {
         });
         Body::from_stream(chunks)
     };
-    let router = Router::new().route("/endless", get(answer));
+    let told = gone.clone();
+    let held = move || async move { Bytes::from_owner(Page([b'x'; 3000], Held(told))) };
+    let quiet = || async {
+        let words = stream::iter([Duration::ZERO, 4 * STALL]).then(|pause| async move {
+            sleep(pause).await;
+            Ok::<_, Infallible>("word")
+        });
+        Body::from_stream(words)
+    };
+    let router = Router::new().route("/endless", get(answer)).route("/page", get(held)).route("/quiet", get(quiet));
     let site = Site::new(Readiness::default(), TrustedProxies::default(), &Clock::system());
     let site = match stall {
         Some(stall) => site.mount_impatient("test", &[Paths::Rest], router, stall),
@@ -77,20 +96,130 @@ fn asking(stream: u8, path: &str) -> Vec<u8> {
     frame(1, 0b101, stream, &block)
 }
 
+const DATA: u8 = 0;
+const RESET: u8 = 3;
+
+/// A client that writes its frames itself.
+struct Framed {
+    tls: TlsStream<TcpStream>,
+    _port: Running,
+}
+
+impl Framed {
+    /// Connects, with a window of this many bytes for each answer, and the widest for the connection.
+    async fn connect(site: Site, window: i32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let files = tls::write(folder.path(), tls::ONE);
+        let port = Running::with(site, ConnectionLimits::default(), Some(files)).await;
+        let tls = tls::connect(port.address, &[b"h2"]).await;
+        let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
+        let mut client = Self { tls, _port: port };
+        client.send(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &settings)].concat()).await;
+        client.widen(0, i32::MAX - 65_535).await;
+        client
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        self.tls.write_all(bytes).await.unwrap();
+    }
+
+    /// Gives an answer, or with 0 the connection, more window.
+    async fn widen(&mut self, stream: u8, bytes: i32) {
+        self.send(&frame(8, 0, stream, &bytes.to_be_bytes())).await;
+    }
+
+    /// The next frame of a kind and a stream, and how many bytes it holds.
+    async fn next(&mut self, kind: u8, stream: u8) -> usize {
+        let found = async {
+            loop {
+                let mut head = [0; 9];
+                self.tls.read_exact(&mut head).await.expect("a frame");
+                let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+                let mut payload = vec![0; length];
+                self.tls.read_exact(&mut payload).await.expect("its payload");
+                assert!(head[3] != RESET || kind == RESET, "stream {} is reset", head[8]);
+                if (head[3], head[8]) == (kind, stream) {
+                    return length;
+                }
+            }
+        };
+        timeout(PATIENCE, found).await.expect("the frame comes")
+    }
+}
+
 #[tokio::test]
 async fn asking_another_service_on_the_same_connection_lends_no_patience() {
-    let folder = tempfile::tempdir().unwrap();
     let (site, gone) = endless_site(Some(STALL));
-    let files = tls::write(folder.path(), tls::ONE);
-    let port = Running::with(site, ConnectionLimits::default(), Some(files)).await;
-    let mut client = tls::connect(port.address, &[b"h2"]).await;
     // As much window as there can be: what stands against the answer is the connection, which nobody reads.
-    let widest = [&[0, 4][..], &i32::MAX.to_be_bytes()].concat();
-    let more = (i32::MAX - 65_535).to_be_bytes();
-    let hello = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &widest), frame(8, 0, 0, &more)];
-    client.write_all(&[hello.concat(), asking(1, "/endless"), asking(3, "/health")].concat()).await.unwrap();
+    let mut client = Framed::connect(site, i32::MAX).await;
+    client.send(&[asking(1, "/endless"), asking(3, "/health")].concat()).await;
     timeout(PATIENCE, gone.notified()).await.expect("the answer is let go of");
-    drop(client);
+}
+
+#[tokio::test]
+async fn an_answer_without_window_is_given_up_and_the_connection_goes_on() {
+    for (path, window) in [("/endless", 0), ("/endless", 40_000), ("/page", 0), ("/page", 2_999)] {
+        let (site, gone) = endless_site(Some(STALL));
+        let mut client = Framed::connect(site, window).await;
+        client.send(&asking(1, path)).await;
+        timeout(PATIENCE, gone.notified()).await.expect("the answer is let go of");
+        client.next(RESET, 1).await;
+        client.send(&asking(3, "/page")).await;
+        client.widen(3, 4_000).await;
+        while client.next(DATA, 3).await > 0 {}
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_window_opens_now_and_then_is_served_on() {
+    let (site, _) = endless_site(Some(STALL));
+    let mut client = Framed::connect(site, 0).await;
+    client.send(&asking(1, "/endless")).await;
+    for _ in 0..8 {
+        sleep(STALL / 2).await;
+        client.widen(1, 16 << 10).await;
+        assert_eq!(client.next(DATA, 1).await, 16 << 10);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_has_nothing_to_say_is_waited_for() {
+    let (site, _) = endless_site(Some(STALL));
+    let mut client = Framed::connect(site, 65_535).await;
+    client.send(&asking(1, "/quiet")).await;
+    assert_eq!((client.next(DATA, 1).await, client.next(DATA, 1).await), (4, 4));
+    assert_eq!(client.next(DATA, 1).await, 0, "the end");
+}
+
+#[tokio::test]
+async fn where_the_service_does_not_mind_an_answer_waits_for_its_window() {
+    let (site, gone) = endless_site(None);
+    let mut client = Framed::connect(site, 0).await;
+    client.send(&asking(1, "/page")).await;
+    assert!(timeout(4 * STALL, gone.notified()).await.is_err(), "given up without a limit");
+    client.widen(1, 4_000).await;
+    assert_eq!(client.next(DATA, 1).await, 3_000);
+}
+
+#[tokio::test]
+async fn an_answer_of_many_pieces_is_whole_and_says_how_long_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "0123456789abcdef".repeat(20_000);
+    let router = Router::new().route(
+        "/text",
+        get({
+            let text = text.clone();
+            move || async { text }
+        }),
+    );
+    let site = Site::new(Readiness::default(), TrustedProxies::default(), &Clock::system());
+    let site = site.mount_impatient("test", &[Paths::Rest], router, STALL);
+    let port = Running::with(site, ConnectionLimits::default(), Some(tls::write(folder.path(), tls::ONE))).await;
+    let answer = port.get("/text").await;
+    assert_eq!((answer.version(), answer.content_length()), (Version::HTTP_2, Some(320_000)));
+    assert_eq!(answer.text().await.unwrap(), text);
+    let head = client().head(format!("{}/text", port.url)).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), &*head.text().await.unwrap()), (200, ""));
 }
 
 #[tokio::test]

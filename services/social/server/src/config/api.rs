@@ -10,7 +10,7 @@ section! {
         /// How long a request may take; then it is answered with 408.
         pub request_timeout: Span<1_000, 3_600_000> = Span::of(30_000),
         /// How long a client may take nothing of its connection while an answer waits; then it is cut. Deleted
-        /// content waits no longer either. Over HTTP/2, a client that reads on and gives an answer no window isn't.
+        /// content waits no longer either. Over HTTP/2, a client that gives one answer no window loses that one.
         pub stall: Span<1_000, 3_600_000> = Span::of(60_000),
         /// The largest body of a request; more is answered with 413.
         pub max_body_size: Size<1, { 1 << 30 }> = Size::of(1 << 20),
