@@ -113,7 +113,7 @@ fn administration() -> Routes {
 
 /// The whole API, ready to be mounted at [`PATHS`].
 pub fn router(parts: Assembly) -> Router {
-    stream_posts::count_from_now_on();
+    stream_posts::meter::begin();
     let Assembly { shared, layers, limiter, admin, live, statics, swagger } = parts;
     let limited = |class| from_fn_with_state((limiter.clone(), class), rate_limit);
     // A layer costs every request something: where nobody is limited there is none.

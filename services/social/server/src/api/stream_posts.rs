@@ -1,6 +1,6 @@
 //! Streams of posts.
 
-mod meter;
+pub(super) mod meter;
 mod query;
 
 use self::query::{StreamQuery, Window};
@@ -21,11 +21,6 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
-
-/// Counts from 0 on what Pubky Nexus counts.
-pub(super) fn count_from_now_on() {
-    meter::begin();
-}
 
 pub(super) fn routes() -> Routes {
     Routes::new().routes(routes!(posts)).routes(routes!(keys))

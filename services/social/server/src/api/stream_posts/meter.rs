@@ -29,7 +29,7 @@ impl Meters {
 }
 
 /// Registers everything, so that what has not happened is told as 0.
-pub(super) fn begin() {
+pub(in crate::api) fn begin() {
     let Meters { requests, empty, errors, .. } = Meters::now();
     [requests, empty, errors].iter().for_each(|counter| counter.absolute(0));
 }
