@@ -1,9 +1,9 @@
-//! The spellings that a word of a question stands for: itself, what shares its stem, what is a typo away,
-//! and for the last word what begins with it. Each has a weight, so that the closer spelling ranks higher.
+//! The spellings that a word of a question stands for: itself, what shares its stem, for the last word what begins with
+//! it, and what is a typo away. Each has a weight, so that the closer spelling ranks higher.
 
-use crate::schema::Stems;
+use crate::{schema::Stems, words::Words};
 use std::{cmp::Reverse, collections::HashMap, time::Instant};
-use tantivy::{Searcher, Term, query::FuzzyTermQuery, schema::Field, termdict::TermDictionary};
+use tantivy::{Searcher, schema::Field, termdict::TermDictionary};
 
 const EXACT: f32 = 1.0;
 const SAME_STEM: f32 = 0.8;
@@ -32,7 +32,7 @@ pub(crate) enum Ending {
 }
 
 /// Typos that a word of this many characters may have (spec d.9).
-pub(crate) const fn allowed_typos(characters: usize) -> u8 {
+const fn allowed_typos(characters: usize) -> usize {
     match characters {
         0..=3 => 0,
         4..=8 => 1,
@@ -40,81 +40,96 @@ pub(crate) const fn allowed_typos(characters: usize) -> u8 {
     }
 }
 
-/// At most `limit` spellings of `word` that occur in the index, best first.
-pub(crate) fn expand(
-    searcher: &Searcher,
-    field: Field,
-    word: &str,
-    ending: Ending,
-    limit: usize,
-    deadline: Instant,
-) -> tantivy::Result<Vec<Variant>> {
-    let mut found = Found { word, deadline, stems: Stems::english(), variants: HashMap::new() };
-    for segment in searcher.segment_readers() {
-        let index = segment.inverted_index(field)?;
-        found.look_into(index.terms(), field, ending)?;
-    }
-    Ok(found.best(limit))
+/// Where spellings are looked up, and until when.
+pub(crate) struct Source<'a> {
+    pub(crate) searcher: &'a Searcher,
+    pub(crate) field: Field,
+    pub(crate) deadline: Instant,
 }
 
-struct Found<'a> {
+/// The spellings of one word that occur in the index.
+pub(crate) struct Spellings<'a> {
     word: &'a str,
+    typos: usize,
     deadline: Instant,
-    stems: Stems,
     variants: HashMap<String, Variant>,
 }
 
-impl Found<'_> {
-    fn look_into(&mut self, terms: &TermDictionary, field: Field, ending: Ending) -> tantivy::Result<()> {
-        if let Some(info) = terms.get(self.word)? {
-            self.add(self.word.to_owned(), EXACT, info.doc_freq);
+impl<'a> Spellings<'a> {
+    /// The word itself, what shares its stem, and what begins with it if it may go on.
+    pub(crate) fn close(source: &Source<'_>, word: &'a str, ending: Ending) -> tantivy::Result<Self> {
+        let typos = allowed_typos(word.chars().count());
+        let mut spellings = Self { word, typos, deadline: source.deadline, variants: HashMap::new() };
+        let mut stems = Stems::english();
+        for segment in source.searcher.segment_readers() {
+            let index = segment.inverted_index(source.field)?;
+            spellings.add_close(index.terms(), &mut stems, ending)?;
         }
-        let typos = allowed_typos(self.word.chars().count());
-        if typos > 0 {
-            self.add_typos(terms, field, typos)?;
-            self.add_stems(terms)?;
-        }
-        if ending == Ending::Open {
-            self.add_prefixed(terms, self.word, |_, _| Some(PREFIX))?;
-        }
-        Ok(())
+        Ok(spellings)
     }
 
-    fn add_typos(&mut self, terms: &TermDictionary, field: Field, typos: u8) -> tantivy::Result<()> {
-        let automaton = FuzzyTermQuery::new(Term::from_field_text(field, self.word), typos, true).automaton()?;
-        let mut stream = terms.search(automaton).into_stream()?;
-        let mut scanned = 0;
-        while stream.advance() && self.goes_on(&mut scanned) {
-            let Ok(word) = std::str::from_utf8(stream.key()) else { continue };
-            let weight = match distance(self.word, word) {
-                0 => EXACT,
-                1 => ONE_TYPO,
-                _ => TWO_TYPOS,
-            };
-            self.add(word.to_owned(), weight, stream.value().doc_freq);
+    /// Adds what is a typo away. False if there is nothing.
+    pub(crate) fn add_typos(&mut self, source: &Source<'_>, words: &Words) -> tantivy::Result<bool> {
+        if self.typos == 0 {
+            return Ok(false);
+        }
+        let known = self.variants.len();
+        let near = words.near(self.word, self.typos, self.deadline);
+        for segment in source.searcher.segment_readers() {
+            let index = segment.inverted_index(source.field)?;
+            for near in &near {
+                if let Some(info) = index.terms().get(&near.word)? {
+                    let weight = if near.typos == 1 { ONE_TYPO } else { TWO_TYPOS };
+                    self.add(&near.word, weight, info.doc_freq);
+                }
+            }
+        }
+        Ok(self.variants.len() > known)
+    }
+
+    /// At most `limit` of them, best first.
+    pub(crate) fn best(&self, limit: usize) -> Vec<Variant> {
+        let mut variants: Vec<_> = self.variants.values().cloned().collect();
+        variants.sort_by(|a, b| {
+            let by_weight = b.weight.total_cmp(&a.weight);
+            by_weight.then_with(|| (Reverse(a.frequency), &a.word).cmp(&(Reverse(b.frequency), &b.word)))
+        });
+        variants.truncate(limit);
+        variants
+    }
+
+    fn add_close(&mut self, terms: &TermDictionary, stems: &mut Stems, ending: Ending) -> tantivy::Result<()> {
+        if let Some(info) = terms.get(self.word)? {
+            self.add(self.word, EXACT, info.doc_freq);
+        }
+        if self.typos > 0 {
+            self.add_stems(terms, stems)?;
+        }
+        if ending == Ending::Open {
+            self.add_prefixed(terms, self.word, |_| Some(PREFIX))?;
         }
         Ok(())
     }
 
     /// Words with the same stem begin with it, but for a last `i` that stands for `y`.
-    fn add_stems(&mut self, terms: &TermDictionary) -> tantivy::Result<()> {
-        let stem = self.stems.of(self.word);
-        let prefix = stem.strip_suffix('i').unwrap_or(&stem).to_owned();
-        self.add_prefixed(terms, &prefix, |found, word| (found.stems.of(word) == stem).then_some(SAME_STEM))
+    fn add_stems(&mut self, terms: &TermDictionary, stems: &mut Stems) -> tantivy::Result<()> {
+        let stem = stems.of(self.word);
+        let prefix = stem.strip_suffix('i').unwrap_or(&stem);
+        self.add_prefixed(terms, prefix, |word| (stems.of(word) == stem).then_some(SAME_STEM))
     }
 
     fn add_prefixed(
         &mut self,
         terms: &TermDictionary,
         prefix: &str,
-        weight: impl Fn(&mut Self, &str) -> Option<f32>,
+        mut weight: impl FnMut(&str) -> Option<f32>,
     ) -> tantivy::Result<()> {
         let mut stream = terms.range().ge(prefix).into_stream()?;
         let mut scanned = 0;
         while stream.advance() && stream.key().starts_with(prefix.as_bytes()) && self.goes_on(&mut scanned) {
             let Ok(word) = std::str::from_utf8(stream.key()) else { continue };
-            if let Some(weight) = weight(self, word) {
-                self.add(word.to_owned(), weight, stream.value().doc_freq);
+            if let Some(weight) = weight(word) {
+                self.add(word, weight, stream.value().doc_freq);
             }
         }
         Ok(())
@@ -127,63 +142,21 @@ impl Found<'_> {
 
     /// Adds a spelling. One that is found several ways counts by the best of them; each way meets a segment
     /// once, so the frequency is the largest segment's.
-    fn add(&mut self, word: String, weight: f32, frequency: u32) {
+    fn add(&mut self, word: &str, weight: f32, frequency: u32) {
         let weight = if word == self.word { EXACT } else { weight };
-        let variant = Variant { word: word.clone(), weight, frequency };
-        let known = self.variants.entry(word).or_insert(variant);
-        known.weight = known.weight.max(weight);
-        known.frequency = known.frequency.max(frequency);
-    }
-
-    fn best(self, limit: usize) -> Vec<Variant> {
-        let mut variants: Vec<_> = self.variants.into_values().collect();
-        variants.sort_by(|a, b| {
-            let by_weight = b.weight.total_cmp(&a.weight);
-            by_weight.then_with(|| (Reverse(a.frequency), &a.word).cmp(&(Reverse(b.frequency), &b.word)))
-        });
-        variants.truncate(limit);
-        variants
-    }
-}
-
-/// How many characters were inserted, left out, replaced or swapped with their neighbour.
-pub(crate) fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut older = vec![0; b.len() + 1];
-    let mut old: Vec<usize> = (0..=b.len()).collect();
-    for i in 0..a.len() {
-        let mut row = vec![i + 1];
-        for j in 0..b.len() {
-            let replaced = old[j] + usize::from(a[i] != b[j]);
-            let mut best = replaced.min(old[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
-                best = best.min(older[j - 1] + 1);
-            }
-            row.push(best);
+        if let Some(known) = self.variants.get_mut(word) {
+            known.weight = known.weight.max(weight);
+            known.frequency = known.frequency.max(frequency);
+        } else {
+            let variant = Variant { word: word.to_owned(), weight, frequency };
+            self.variants.insert(word.to_owned(), variant);
         }
-        older = std::mem::replace(&mut old, row);
     }
-    old[b.len()]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_are_counted_in_characters() {
-        for (a, b, expected) in [
-            ("maps", "maps", 0),
-            ("maps", "map", 1),
-            ("maps", "amps", 1),
-            ("straße", "strasse", 2),
-            ("köln", "koln", 1),
-            ("", "abc", 3),
-            ("ab", "ba", 1),
-        ] {
-            assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a} {b}");
-        }
-    }
 
     #[test]
     fn longer_words_may_have_more_typos() {

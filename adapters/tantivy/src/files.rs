@@ -3,6 +3,7 @@
 use crate::{
     Options,
     schema::{Fields, VERSION, register_tokenizer, schema},
+    words::Words,
 };
 use nexus_model::Seq;
 use nexus_social::search::TextChange;
@@ -27,6 +28,7 @@ pub(crate) struct Directory {
     index: Index,
     fields: Fields,
     reader: IndexReader,
+    words: Words,
     writer: Mutex<IndexWriter>,
 }
 
@@ -65,8 +67,10 @@ impl Directory {
         let index = if is_new { Index::create_in_dir(path, schema.clone())? } else { Index::open_in_dir(path)? };
         examine(&index, &schema)?;
         let writer = index.writer_with_num_threads(options.threads, options.memory)?;
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        Ok(Self { index, fields, reader, writer: Mutex::new(writer) })
+        let reader: IndexReader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let words = Words::new(fields.text, options.dictionary);
+        words.follow(&reader.searcher())?;
+        Ok(Self { index, fields, reader, words, writer: Mutex::new(writer) })
     }
 
     pub(crate) const fn fields(&self) -> &Fields {
@@ -75,6 +79,10 @@ impl Directory {
 
     pub(crate) fn searcher(&self) -> Searcher {
         self.reader.searcher()
+    }
+
+    pub(crate) const fn words(&self) -> &Words {
+        &self.words
     }
 
     pub(crate) fn cursor(&self) -> tantivy::Result<Seq> {
@@ -88,7 +96,8 @@ impl Directory {
             writer.rollback()?;
             return Err(error);
         }
-        self.reader.reload()
+        self.reader.reload()?;
+        self.words.follow(&self.reader.searcher())
     }
 
     pub(crate) fn clear(&self) -> tantivy::Result<()> {
@@ -96,6 +105,7 @@ impl Directory {
         writer.delete_all_documents()?;
         seal(&mut writer, Seq::START)?;
         self.reader.reload()?;
+        self.words.renew(&self.reader.searcher())?;
         writer.garbage_collect_files().wait()?;
         Ok(())
     }
@@ -118,6 +128,7 @@ impl Directory {
             }
         }
         self.reader.reload()?;
+        self.words.renew(&self.reader.searcher())?;
         writer.garbage_collect_files().wait()?;
         Ok(())
     }

@@ -5,13 +5,17 @@
 //! filled again by its reader. Deleted posts are hidden at once; their words leave the files when
 //! [`compact`](nexus_social::search::FullText::compact) rewrites the segments that hold them.
 //!
-//! Terms are expanded here (typos, stems, prefixes) and united as plain term queries, because tantivy's own
-//! fuzzy and regex queries give every hit the same score.
+//! Terms are expanded here (stems, prefixes, typos) and united as plain term queries, because tantivy's own
+//! fuzzy and regex queries give every hit the same score. Posts that need no typo to match come first, and typos are
+//! looked for only if such posts don't fill the page.
 
+mod dictionary;
+mod distance;
 mod expand;
 mod files;
 mod rank;
 mod schema;
+mod words;
 
 use files::Directory;
 use nexus_model::Seq;
@@ -32,11 +36,14 @@ pub struct Options {
     pub threads: usize,
     /// Spellings that a word of a question may stand for at most; the best and most frequent ones are taken.
     pub variants: usize,
+    /// Memory for the words among which typos are looked up, in bytes: about 12 for each word that the posts have. Beyond
+    /// it, new words are found as they are spelled, by their stem and by their beginning.
+    pub dictionary: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { budget: Duration::from_millis(50), memory: 64 << 20, threads: 1, variants: 64 }
+        Self { budget: Duration::from_millis(50), memory: 64 << 20, threads: 1, variants: 64, dictionary: 64 << 20 }
     }
 }
 
@@ -71,7 +78,7 @@ impl TextIndex {
 impl FullText for TextIndex {
     fn search(&self, query: &ContentQuery) -> Result<Vec<ContentHit>, Error> {
         let limits = rank::Limits { deadline: Instant::now() + self.options.budget, variants: self.options.variants };
-        rank::search(&self.directory.searcher(), self.directory.fields(), query, &limits).map_err(failed)
+        rank::search(&self.directory, query, &limits).map_err(failed)
     }
 
     fn cursor(&self) -> Result<Seq, Error> {

@@ -1,5 +1,6 @@
 //! What is indexed of a post, and how its text becomes words.
 
+use nexus_pubky::PubkyId;
 use nexus_social::row::{PostKey, PostKind, PostRow};
 use tantivy::{
     Index, TantivyDocument, Term,
@@ -8,7 +9,7 @@ use tantivy::{
 };
 
 /// Raised whenever a directory of an older program can't be used any more. It is part of each commit.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The name of the column that holds post keys.
 pub(crate) const KEY: &str = "key";
@@ -27,14 +28,20 @@ pub(crate) struct Fields {
     pub(crate) text: Field,
 }
 
-/// The schema. Nothing is stored, and positions aren't kept: no question asks for phrases.
+/// The schema. Nothing is stored, and positions aren't kept: no question asks for phrases. Frequencies of authors and
+/// kinds take no room, each post has one; without them a question with such a filter would visit every post.
 pub(crate) fn schema() -> (Schema, Fields) {
     let mut schema = Schema::builder();
     let words = TextFieldIndexing::default().set_tokenizer(TOKENIZER).set_index_option(IndexRecordOption::WithFreqs);
+    let filter = TextFieldIndexing::default()
+        .set_tokenizer("raw")
+        .set_index_option(IndexRecordOption::WithFreqs)
+        .set_fieldnorms(false);
+    let filter = TextOptions::default().set_indexing_options(filter);
     let fields = Fields {
         key: schema.add_text_field(KEY, STRING | FAST),
-        author: schema.add_text_field("author", STRING),
-        kind: schema.add_text_field("kind", STRING),
+        author: schema.add_text_field("author", filter.clone()),
+        kind: schema.add_text_field("kind", filter),
         text: schema.add_text_field("text", TextOptions::default().set_indexing_options(words)),
     };
     (schema.build(), fields)
@@ -62,6 +69,15 @@ impl Fields {
 
     pub(crate) fn key_term(&self, key: &PostKey) -> Term {
         Term::from_field_text(self.key, &key.to_string())
+    }
+
+    /// The term of a word.
+    pub(crate) fn spelled(&self, word: &str) -> Term {
+        Term::from_field_text(self.text, word)
+    }
+
+    pub(crate) fn author_term(&self, author: &PubkyId) -> Term {
+        Term::from_field_text(self.author, author.as_str())
     }
 
     pub(crate) fn kind_term(&self, kind: &PostKind) -> Term {

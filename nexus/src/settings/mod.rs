@@ -177,6 +177,7 @@ impl Settings {
             budget: self.social.search.budget.duration(),
             memory: self.social.search.memory.count(),
             variants: self.social.search.variants.count(),
+            dictionary: self.social.search.dictionary.count(),
             ..nexus_tantivy::Options::default()
         }
     }

@@ -21,7 +21,8 @@ pub struct ContentQuery {
     pub limit: usize,
 }
 
-/// A post that matches, best first. Scores are comparable within one answer only.
+/// A post that matches, best first: posts that match without a typo come before those that need one. Scores are
+/// comparable within one answer only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ContentHit {
     /// The post.

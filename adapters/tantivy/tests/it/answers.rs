@@ -45,6 +45,43 @@ fn the_closer_spelling_comes_first() {
 }
 
 #[test]
+fn a_rare_misspelling_comes_after_a_common_word_on_every_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut texts = vec!["a bitcion", "bitcoin and bitcion"];
+    texts.extend(["the bitcoin standard, at length: whatever else may be said of it here"; 30]);
+    let index = index_of(dir.path(), &texts);
+    let hits = index.search(&question("bitcoin")).unwrap();
+    let (last, rest) = hits.split_last().unwrap();
+    assert_eq!((hits.len(), last.post), (texts.len(), key(0, 0)));
+    assert!(last.score < 1.0 && rest.iter().all(|hit| hit.score > 1.0), "{hits:?}");
+    let page = ContentQuery { skip: 30, limit: 2, ..question("bitcoin") };
+    assert_eq!(index.search(&page).unwrap(), hits[30..]);
+    let short = ContentQuery { limit: 1, ..question("bitcoin") };
+    assert_eq!(index.search(&short).unwrap(), hits[..1]);
+}
+
+#[test]
+fn a_dictionary_that_is_full_finds_typos_of_the_words_that_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = TextIndex::open(dir.path(), Options { dictionary: 11 + 4, ..Options::default() }).unwrap();
+    let one = |id, text| [TextChange::Put(post(key(0, id), PostKind::Short, text))];
+    index.commit(&one(0, "cartography"), Seq::new(1)).unwrap();
+    index.commit(&one(1, "bitcoin mines"), Seq::new(2)).unwrap();
+    assert_eq!(ask(&index, "cartografy"), [0]);
+    assert_eq!(ask(&index, "bitcion"), [] as [u32; 0]);
+    for close in ["bitcoin", "bitcoins", "bit", "mining"] {
+        assert_eq!(ask(&index, close), [1], "{close}");
+    }
+
+    index.commit(&[TextChange::Remove(key(0, 0))], Seq::new(3)).unwrap();
+    index.compact().unwrap();
+    assert_eq!(ask(&index, "bitcion"), [1], "words that left the files left room");
+    index.clear().unwrap();
+    index.commit(&one(2, "cartography"), Seq::new(4)).unwrap();
+    assert_eq!(ask(&index, "cartografy"), [2], "and so did what was cleared");
+}
+
+#[test]
 fn english_words_are_found_by_their_stem() {
     let dir = tempfile::tempdir().unwrap();
     let index = index_of(dir.path(), &["walking there", "she walks there", "happiness there", "a wall there"]);
@@ -96,6 +133,7 @@ enum Step {
     Put { author: u8, id: u32, kind: PostKind, text: String },
     Remove { author: u8, id: u32 },
     Compact,
+    Reopen,
 }
 
 /// Few letters, so that typos and prefixes meet; none that an English ending is made of.
@@ -114,6 +152,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(author, id, kind, text)| Step::Put { author, id, kind, text: text.to_uppercase() }),
         2 => (0..3_u8, 0..12_u32).prop_map(|(author, id)| Step::Remove { author, id }),
         1 => Just(Step::Compact),
+        1 => Just(Step::Reopen),
     ]
 }
 
@@ -137,7 +176,11 @@ fn typos(a: &[char], b: &[char]) -> usize {
     best + 1
 }
 
-fn fits(term: &str, is_last: bool, word: &str) -> bool {
+fn is_close(term: &str, is_last: bool, word: &str) -> bool {
+    term == word || (is_last && word.starts_with(term))
+}
+
+fn is_close_or_has_typos(term: &str, is_last: bool, word: &str) -> bool {
     let allowed = match term.len() {
         0..=3 => 0,
         4..=8 => 1,
@@ -145,12 +188,10 @@ fn fits(term: &str, is_last: bool, word: &str) -> bool {
     };
     let chars = |text: &str| text.chars().collect::<Vec<_>>();
     let may_be_close = term.len().abs_diff(word.len()) <= allowed;
-    term == word
-        || (is_last && word.starts_with(term))
-        || (may_be_close && typos(&chars(term), &chars(word)) <= allowed)
+    is_close(term, is_last, word) || (may_be_close && typos(&chars(term), &chars(word)) <= allowed)
 }
 
-fn matches(post: &PostRow, query: &ContentQuery) -> bool {
+fn matches(post: &PostRow, query: &ContentQuery, fits: fn(&str, bool, &str) -> bool) -> bool {
     let text = post.content.to_lowercase();
     let last = query.terms.len() - 1;
     query.author.is_none_or(|author| author == post.key.author)
@@ -167,7 +208,7 @@ proptest! {
         questions in prop::collection::vec(any_question(), 1..12),
     ) {
         let dir = tempfile::tempdir().unwrap();
-        let index = open(dir.path());
+        let mut index = open(dir.path());
         let mut model: BTreeMap<PostKey, PostRow> = BTreeMap::new();
         for (batch, cursor) in batches.into_iter().zip(1..) {
             let mut changes = Vec::new();
@@ -183,6 +224,10 @@ proptest! {
                         changes.push(TextChange::Remove(key(author, id)));
                     }
                     Step::Compact => index.compact().unwrap(),
+                    Step::Reopen => {
+                        drop(index);
+                        index = open(dir.path());
+                    }
                 }
             }
             index.commit(&changes, Seq::new(cursor)).unwrap();
@@ -191,8 +236,12 @@ proptest! {
             let hits = index.search(&query).unwrap();
             prop_assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
             let found = sorted(hits.iter().map(|hit| hit.post).collect());
-            let expected: Vec<_> = model.values().filter(|post| matches(post, &query)).map(|post| post.key).collect();
+            let all = |fits| model.values().filter(|post| matches(post, &query, fits)).map(|post| post.key).collect();
+            let expected: Vec<_> = all(is_close_or_has_typos);
             prop_assert_eq!(found, expected, "{:?}", query);
+            let close: Vec<_> = all(is_close);
+            let first = sorted(hits[..close.len()].iter().map(|hit| hit.post).collect());
+            prop_assert_eq!(first, close, "{:?}", query);
 
             let page = ContentQuery { skip: 2, limit: 3, ..query };
             prop_assert_eq!(index.search(&page).unwrap(), hits.iter().skip(2).take(3).copied().collect::<Vec<_>>());

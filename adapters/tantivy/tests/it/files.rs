@@ -112,8 +112,8 @@ fn an_index_of_another_version_is_built_again() {
     drop(index_of(dir.path(), &["maps"]));
     let meta = dir.path().join("meta.json");
     let text = fs::read_to_string(&meta).unwrap();
-    assert!(text.contains(r#""payload": "1 1""#), "{text}");
-    fs::write(&meta, text.replace(r#""payload": "1 1""#, r#""payload": "0 1""#)).unwrap();
+    assert!(text.contains(r#""payload": "2 1""#), "{text}");
+    fs::write(&meta, text.replace(r#""payload": "2 1""#, r#""payload": "0 1""#)).unwrap();
     let index = open(dir.path());
     assert_eq!((index.cursor().unwrap(), ask(&index, "maps")), (Seq::START, Vec::new()));
 }

@@ -56,6 +56,9 @@ section! {
         pub memory: Size<{ 16 << 20 }, { 1 << 40 }> = Size::of(64 << 20),
         /// Spellings that a word of a question may stand for; the best and most frequent ones are taken.
         pub variants: Bounded<1, 10_000> = Bounded::of(64),
+        /// Memory for the words among which typos are looked up, about 12 bytes for each that the posts have. Words for
+        /// which there is no room are found as they are spelled, by their stem and by their beginning.
+        pub dictionary: Size<0, { 1 << 40 }> = Size::of(64 << 20),
         /// Time between two commits: how late a new post can be found.
         pub interval: Span<10, 3_600_000> = Span::of(1_000),
         /// Posts in one commit.
