@@ -83,8 +83,7 @@ fn or_skip(client: Result<Client, Missing>, name: &str) -> Option<Client> {
 async fn nostr_tools_finds_a_relay() -> Result<()> {
     let Some(client) = or_skip(Client::nostr_tools().await, "nostr-tools") else { return Ok(()) };
     let folder = tempfile::tempdir()?;
-    let steps =
-        ["information", "publish", "subscribe", "replaceable", "deletion", "count", "auth", "sync", "job"];
+    let steps = ["information", "publish", "subscribe", "replaceable", "deletion", "count", "auth", "sync", "job"];
     play(&client, &start(folder.path(), OPEN)?, &steps).await?;
     let folder = tempfile::tempdir()?;
     play(&client, &start(folder.path(), PRIVATE)?, &["private"]).await
