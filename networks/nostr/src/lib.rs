@@ -29,7 +29,7 @@ pub use seconds::Seconds;
 #[cfg(feature = "k256")]
 pub use signature::K256;
 #[cfg(feature = "secp256k1")]
-pub use signature::{Secp256k1, SigningKey};
+pub use signature::{KnownPoints, Secp256k1, SigningKey};
 pub use signature::{SignatureScheme, Signed};
 pub use tags::{Tag, Tags};
 

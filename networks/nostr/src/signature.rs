@@ -38,9 +38,63 @@ pub struct Secp256k1;
 #[cfg(feature = "secp256k1")]
 impl SignatureScheme for Secp256k1 {
     fn check(&self, id: &EventId, key: &PublicKey, sig: &Signature) -> Result<()> {
-        let key = secp256k1::XOnlyPublicKey::from_byte_array(*key.as_bytes()).map_err(|_| Error::NotAPoint)?;
-        let sig = secp256k1::schnorr::Signature::from_byte_array(*sig.as_bytes());
-        secp256k1::schnorr::verify(&sig, id.as_bytes(), &key).map_err(|_| Error::BadSignature)
+        check_by(&point(key)?, id, sig)
+    }
+}
+
+#[cfg(feature = "secp256k1")]
+fn point(key: &PublicKey) -> Result<secp256k1::XOnlyPublicKey> {
+    secp256k1::XOnlyPublicKey::from_byte_array(*key.as_bytes()).map_err(|_| Error::NotAPoint)
+}
+
+#[cfg(feature = "secp256k1")]
+fn check_by(key: &secp256k1::XOnlyPublicKey, id: &EventId, sig: &Signature) -> Result<()> {
+    let sig = secp256k1::schnorr::Signature::from_byte_array(*sig.as_bytes());
+    secp256k1::schnorr::verify(&sig, id.as_bytes(), key).map_err(|_| Error::BadSignature)
+}
+
+/// BIP-340 by libsecp256k1 that remembers the points of authors: most events are by somebody whose events were checked
+/// before, and to find the point of an x coordinate is a square root, a tenth of the whole check.
+#[cfg(feature = "secp256k1")]
+#[derive(Debug)]
+pub struct KnownPoints(std::sync::Mutex<Places>);
+
+/// Where authors and their points are remembered.
+#[cfg(feature = "secp256k1")]
+type Places = Box<[Option<(PublicKey, secp256k1::XOnlyPublicKey)>]>;
+
+#[cfg(feature = "secp256k1")]
+impl KnownPoints {
+    /// Room for `capacity` authors, about 100 bytes each. One takes the place of another whose key ends alike.
+    pub fn new(capacity: std::num::NonZeroUsize) -> Self {
+        Self(std::sync::Mutex::new(vec![None; capacity.get()].into()))
+    }
+
+    fn point(&self, key: &PublicKey) -> Result<secp256k1::XOnlyPublicKey> {
+        let [.., a, b, c, d] = *key.as_bytes();
+        let place = |points: &[_]| u32::from_le_bytes([a, b, c, d]) as usize % points.len();
+        {
+            let points = self.points();
+            if let Some((_, point)) = points[place(&points)].filter(|(known, _)| known == key) {
+                return Ok(point);
+            }
+        }
+        let point = point(key)?;
+        let mut points = self.points();
+        let place = place(&points);
+        points[place] = Some((*key, point));
+        Ok(point)
+    }
+
+    fn points(&self) -> std::sync::MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "secp256k1")]
+impl SignatureScheme for &KnownPoints {
+    fn check(&self, id: &EventId, key: &PublicKey, sig: &Signature) -> Result<()> {
+        check_by(&self.point(key)?, id, sig)
     }
 }
 

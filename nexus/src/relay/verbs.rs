@@ -165,7 +165,7 @@ async fn carry_out(settings: &Settings, verb: &Verb) -> Outcome {
     let now = Seconds::from(Clock::system().now());
     match verb {
         Verb::Run | Verb::Keygen => Ok(()),
-        Verb::Import(import) => lines::import(&relay(settings, &store).await?, import).await,
+        Verb::Import(import) => lines::import(&Arc::new(relay(settings, &store).await?), import).await,
         Verb::Export(export) => lines::export(&store, export, now).await,
         Verb::Scan { filter } => lines::scan(&store, filter, now).await,
         Verb::Count { filter } => {

@@ -5,6 +5,9 @@
 
 use crate::{Event, Kind};
 
+/// Words of a text that are known to have been shown.
+const SHOWN: usize = 64;
+
 /// A search: all words and phrases must be found, no excluded word may be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -71,8 +74,28 @@ impl Query {
 
 /// The words of a text, in order.
 pub fn words(text: &str) -> Vec<String> {
-    let runs = text.split(|letter: char| !letter.is_alphanumeric());
-    runs.filter(|run| !run.is_empty()).map(str::to_lowercase).collect()
+    runs(text).map(str::to_lowercase).collect()
+}
+
+/// Shows `visit` the words of a text, for one that doesn't mind their order: a word that was shown is mostly not
+/// shown again.
+pub fn visit_words(text: &str, mut visit: impl FnMut(&str)) {
+    if !text.is_ascii() {
+        return words(text).iter().for_each(|word| visit(word));
+    }
+    let text = text.to_ascii_lowercase();
+    let mut shown = [""; SHOWN];
+    for word in runs(&text) {
+        let place = word.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % SHOWN;
+        if shown[place] != word {
+            shown[place] = word;
+            visit(word);
+        }
+    }
+}
+
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_alphanumeric()).filter(|run| !run.is_empty())
 }
 
 /// The text of an event that can be searched. `None` for kinds whose content is encrypted.

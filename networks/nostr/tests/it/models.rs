@@ -296,6 +296,16 @@ proptest! {
         prop_assert_eq!(nip50::words(&text), expected);
     }
 
+    /// Every word is shown, in whatever order and however often, and nothing else.
+    #[test]
+    fn each_word_is_shown_to_whom_the_order_does_not_matter(text in "([a-cA-C0-2]{1,3}[ \\-.]{0,2}){0,40}é?") {
+        let mut shown = BTreeSet::new();
+        nip50::visit_words(&text, |word| {
+            shown.insert(word.to_owned());
+        });
+        prop_assert_eq!(shown, nip50::words(&text).into_iter().collect::<BTreeSet<_>>());
+    }
+
     /// A search of plain words finds what has all of them, and none that is excluded.
     #[test]
     fn a_search_finds_what_has_all_words(wanted in vec(select(vec!["a", "B", "c1", "é"]), 0..3), excluded in vec(select(vec!["x", "a"]), 0..2), content in vec(select(vec!["a", "b", "C1", "É", "x", "ab"]), 0..6)) {

@@ -1,6 +1,6 @@
 use crate::make::{event, key};
 use nexus_model::Raw;
-use nexus_nostr::{Error, Event, EventId, PublicKey, Secp256k1, Signature, SignatureScheme, Signed};
+use nexus_nostr::{Error, Event, EventId, KnownPoints, PublicKey, Secp256k1, Signature, SignatureScheme, Signed};
 
 /// From the test vectors of BIP-340: public key, message, signature, whether it holds.
 const BIP_340: [(&str, &str, &str, bool); 5] = [
@@ -48,6 +48,15 @@ fn meets_bip_340(scheme: &impl SignatureScheme) {
 #[test]
 fn libsecp256k1_meets_bip_340() {
     meets_bip_340(&Secp256k1);
+}
+
+#[test]
+fn remembered_points_meet_bip_340_whoever_shares_their_place() {
+    for capacity in [1, 2, 1_000] {
+        let points = KnownPoints::new(capacity.try_into().expect("not zero"));
+        meets_bip_340(&&points);
+        meets_bip_340(&&points);
+    }
 }
 
 #[cfg(feature = "k256")]

@@ -13,6 +13,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::Path,
+    sync::Arc,
 };
 
 /// A path that means standard input or output.
@@ -20,7 +21,7 @@ const STANDARD: &str = "-";
 /// Lines that are told of one by one when they are left out; further ones are only counted.
 const TOLD: u64 = 100;
 
-pub(super) async fn import(relay: &OfflineRelay<SqliteStorage>, arguments: &Import) -> Outcome {
+pub(super) async fn import(relay: &Arc<OfflineRelay<SqliteStorage>>, arguments: &Import) -> Outcome {
     let options = ImportOptions {
         checked: if arguments.no_verify { Checked::Before } else { Checked::Here },
         protected: if arguments.allow_protected { Protected::Taken } else { Protected::Refused },

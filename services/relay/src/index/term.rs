@@ -40,6 +40,6 @@ pub fn terms(event: &Event, mut visit: impl FnMut(Term<'_>)) {
         visit(Term::Version(event.pubkey, event.kind, d));
     }
     if let Some(text) = nip50::searchable(event) {
-        nip50::words(&text).iter().for_each(|word| visit(Term::Word(word)));
+        nip50::visit_words(&text, |word| visit(Term::Word(word)));
     }
 }

@@ -2,11 +2,12 @@
 
 use metrics::Histogram;
 use nexus_model::{Raw, Timestamp, Verified};
-use nexus_nostr::{Error, Event, Secp256k1, Signed};
+use nexus_nostr::{Error, Event, KnownPoints, Signed};
 use nexus_relay::ports::{LogLevel, RuntimeAdapter};
 use nexus_runtime::Clock;
 use std::{
     io,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Instant,
@@ -17,6 +18,8 @@ use tokio::sync::{mpsc, oneshot};
 const ALONE: usize = 2;
 /// Batches that may wait for a thread. When they are that many, connections wait.
 const QUEUE: usize = 256;
+/// Authors whose points are remembered, about 400 KiB.
+const AUTHORS: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 
 type Checked = Vec<Result<Verified<Event>, Error>>;
 
@@ -30,6 +33,7 @@ struct Batch {
 #[derive(Debug)]
 pub struct NativeRuntime {
     clock: Clock,
+    points: Arc<KnownPoints>,
     batches: mpsc::Sender<Batch>,
     threads: usize,
     seconds: Histogram,
@@ -42,13 +46,13 @@ impl NativeRuntime {
     /// If a thread can't be started.
     pub fn start(clock: Clock, threads: usize) -> io::Result<Self> {
         let (batches, waiting) = mpsc::channel(QUEUE);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let (points, waiting) = (Arc::new(KnownPoints::new(AUTHORS)), Arc::new(Mutex::new(waiting)));
         for number in 0..threads {
-            let waiting = waiting.clone();
-            thread::Builder::new().name(format!("relay-verify-{number}")).spawn(move || work(&waiting))?;
+            let (points, waiting) = (Arc::clone(&points), Arc::clone(&waiting));
+            thread::Builder::new().name(format!("relay-verify-{number}")).spawn(move || work(&waiting, &points))?;
         }
         let seconds = metrics::histogram!("nexus_verify_seconds");
-        Ok(Self { clock, batches, threads, seconds })
+        Ok(Self { clock, points, batches, threads, seconds })
     }
 
     async fn hand_over(&self, events: Vec<Raw<Event>>) -> oneshot::Receiver<Checked> {
@@ -59,18 +63,18 @@ impl NativeRuntime {
 }
 
 /// A thread's life: one batch after the other.
-fn work(waiting: &Mutex<mpsc::Receiver<Batch>>) {
+fn work(waiting: &Mutex<mpsc::Receiver<Batch>>, points: &KnownPoints) {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some(Batch { events, answer }) = next else { return };
-        let checked = events.into_iter().map(check).collect();
+        let checked = events.into_iter().map(|event| check(event, points)).collect();
         // Whoever asked may have gone meanwhile.
         let _ = answer.send(checked);
     }
 }
 
-fn check(event: Raw<Event>) -> Result<Verified<Event>, Error> {
-    event.verify(&Signed(Secp256k1))
+fn check(event: Raw<Event>, points: &KnownPoints) -> Result<Verified<Event>, Error> {
+    event.verify(&Signed(points))
 }
 
 impl RuntimeAdapter for NativeRuntime {
@@ -85,14 +89,14 @@ impl RuntimeAdapter for NativeRuntime {
     }
 
     fn verify_signature(&self, event: Raw<Event>) -> Result<Verified<Event>, Error> {
-        check(event)
+        check(event, &self.points)
     }
 
     async fn verify_batch(&self, mut events: Vec<Raw<Event>>) -> Checked {
         let started = Instant::now();
         let share = events.len().div_ceil(self.threads).max(ALONE);
         if events.len() <= ALONE {
-            return events.into_iter().map(check).collect();
+            return events.into_iter().map(|event| check(event, &self.points)).collect();
         }
         let mut parts = Vec::with_capacity(self.threads);
         while !events.is_empty() {

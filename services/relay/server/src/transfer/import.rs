@@ -1,5 +1,5 @@
-//! Import: lines that are no events are counted and told, the rest goes on. While one batch is stored, the next is
-//! verified and the one after it read.
+//! Import: lines that are no events are counted and told, the rest goes on. While one batch is stored, those after it
+//! are verified and read: each step is a task of its own, and a bounded queue before the next.
 
 use crate::backend::{Backend, RelayOn};
 use nexus_model::{Raw, Verified};
@@ -11,10 +11,11 @@ use nexus_relay::{
 use std::{
     collections::BTreeMap,
     io::{self, BufRead},
+    sync::Arc,
 };
 use tokio::sync::mpsc;
 
-/// Batches that are read ahead of their verification.
+/// Batches that wait for their verification, and for the store.
 const AHEAD: usize = 2;
 
 /// How an import is done.
@@ -82,41 +83,29 @@ pub enum ImportError {
 /// # Errors
 /// If the lines can't be read or the store fails.
 pub async fn import<B: Backend>(
-    relay: &RelayOn<B>,
+    relay: &Arc<RelayOn<B>>,
     from: impl BufRead + Send + 'static,
     options: ImportOptions,
     mut told: impl FnMut(u64, &str),
 ) -> Result<Summary, ImportError> {
-    let (ahead, mut batches) = mpsc::channel(AHEAD);
-    // It ends with the lines, or when nobody takes its batches any more.
-    let reading = tokio::task::spawn_blocking(move || Lines::new(from).read_all(options.batch.max(1), &ahead));
+    let (read, batches) = mpsc::channel(AHEAD);
+    let (vetted, mut to_store) = mpsc::channel(AHEAD);
+    // Each ends with what it takes from, or when nobody takes from it any more.
+    let reading = tokio::task::spawn_blocking(move || Lines::new(from).read_all(options.batch.max(1), &read));
+    let vetting = tokio::spawn(vet_all::<B>(Arc::clone(relay), batches, options.checked, vetted));
     let terms = Terms { source: &Source::Import, protected: options.protected, judge: None };
     let mut summary = Summary::default();
-    let mut vetted: Option<(Vec<u64>, Vetted)> = None;
-    loop {
-        let next = async {
-            match batches.recv().await {
-                Some(batch) => vet::<B>(relay, batch, options.checked).await.map(Some),
-                None => Ok(None),
-            }
-        };
-        let store = async {
-            match vetted.take() {
-                Some((numbers, events)) => Ok((numbers, relay.take_in_vetted(events, terms).await?)),
-                None => Ok((Vec::new(), Vec::new())),
-            }
-        };
-        let (next, stored) = tokio::join!(next, store);
-        let (numbers, intakes) = stored.map_err(ImportError::Store)?;
+    while let Some(next) = to_store.recv().await {
+        let Next { numbers, events, unreadable, lines } = next?;
+        summary.lines += lines;
+        summary.unreadable += unreadable.len() as u64;
+        unreadable.iter().for_each(|(number, why)| told(*number, why));
+        let intakes = relay.take_in_vetted(events, terms).await?;
         for (number, intake) in numbers.into_iter().zip(intakes) {
             count(number, &intake, &mut summary, &mut told);
         }
-        let Some(next) = next? else { break };
-        summary.lines += next.lines;
-        summary.unreadable += next.unreadable.len() as u64;
-        next.unreadable.iter().for_each(|(number, why)| told(*number, why));
-        vetted = Some((next.numbers, next.events));
     }
+    vetting.await.map_err(io::Error::other)?;
     reading.await.map_err(io::Error::other)??;
     Ok(summary)
 }
@@ -127,6 +116,22 @@ struct Next {
     events: Vetted,
     unreadable: Vec<(u64, String)>,
     lines: u64,
+}
+
+/// Verifies batch after batch, until the store's first failure.
+async fn vet_all<B: Backend>(
+    relay: Arc<RelayOn<B>>,
+    mut batches: mpsc::Receiver<Batch>,
+    checked: Checked,
+    to: mpsc::Sender<Result<Next, StorageError>>,
+) {
+    while let Some(batch) = batches.recv().await {
+        let next = vet::<B>(&relay, batch, checked).await;
+        let failed = next.is_err();
+        if to.send(next).await.is_err() || failed {
+            return;
+        }
+    }
 }
 
 async fn vet<B: Backend>(relay: &RelayOn<B>, batch: Batch, checked: Checked) -> Result<Next, StorageError> {

@@ -116,7 +116,7 @@ async fn a_relay_that_serves_nobody_imports_into_a_file_and_rebuilds_its_market(
     let store = Arc::new(open().expect("a store"));
     let settings = Settings { retention: Retention::of_the_market(), ..Settings::default() };
     let runtime = NativeRuntime::start(clock, 2).expect("threads");
-    let relay = offline(store.clone(), runtime, settings).await.expect("a store");
+    let relay = Arc::new(offline(store.clone(), runtime, settings).await.expect("a store"));
     let request = sign(1, 5050, 3, &[&["bid", "7"]], "");
     let mut events = notes(50);
     events.push(request.clone());
