@@ -29,6 +29,7 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<SqliteStorage> {
     let store = StoreSettings {
         options: Options { readers: storage.readers.count(), ..Options::new(Durability::Full) },
         recent: Recent { flush: storage.recent.get(), max: storage.recent_most.get() },
+        near: usize::try_from(storage.near.get()).unwrap_or(usize::MAX),
         queues: Queues {
             calls: storage.queue.count(),
             group: storage.group.count(),

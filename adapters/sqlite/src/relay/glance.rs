@@ -8,17 +8,29 @@ use std::str::FromStr;
 /// How many values of a tag are looked for in the text. More are compared sooner in an event that was read.
 const FEW: usize = 4;
 
-/// The first members of a stored event, and the text of the others.
+/// The first members of a stored event.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Glance<'a> {
+pub(super) struct Head {
     pub(super) id: EventId,
     pub(super) pubkey: PublicKey,
     pub(super) created_at: Seconds,
     pub(super) kind: Kind,
-    rest: &'a str,
+}
+
+/// The first members of a stored event, and its text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Glance<'a> {
+    pub(super) head: Head,
+    /// With the first members or without.
+    text: &'a str,
 }
 
 impl<'a> Glance<'a> {
+    /// At an event that was looked at before.
+    pub(super) const fn again(head: Head, json: &'a str) -> Self {
+        Self { head, text: json }
+    }
+
     /// Looks at `json`.
     ///
     /// # Errors
@@ -32,17 +44,19 @@ impl<'a> Glance<'a> {
         let (pubkey, rest) = hex(rest.strip_prefix("\",\"pubkey\":\"")?)?;
         let (created_at, rest) = number(rest.strip_prefix("\",\"created_at\":")?)?;
         let (kind, rest) = number(rest.strip_prefix(",\"kind\":")?)?;
-        let rest = rest.strip_prefix(",\"tags\":")?;
-        Some(Self { id, pubkey, created_at: Seconds::new(created_at), kind: Kind::new(kind), rest })
+        let text = rest.strip_prefix(",\"tags\":")?;
+        let head = Head { id, pubkey, created_at: Seconds::new(created_at), kind: Kind::new(kind) };
+        Some(Self { head, text })
     }
 
     /// Whether the event is one of those that `filter` asks for; `None` if it must be read to know.
     pub(super) fn meets(&self, filter: &Filter) -> Option<bool> {
-        let is_in_columns = contains(filter.kinds(), &self.kind)
-            && contains(filter.authors(), &self.pubkey)
-            && contains(filter.ids(), &self.id)
-            && filter.since().is_none_or(|since| since <= self.created_at)
-            && filter.until().is_none_or(|until| self.created_at <= until);
+        let Head { id, pubkey, created_at, kind } = self.head;
+        let is_in_columns = contains(filter.kinds(), &kind)
+            && contains(filter.authors(), &pubkey)
+            && contains(filter.ids(), &id)
+            && filter.since().is_none_or(|since| since <= created_at)
+            && filter.until().is_none_or(|until| created_at <= until);
         if !is_in_columns {
             return Some(false);
         }
@@ -61,7 +75,7 @@ impl<'a> Glance<'a> {
             return None;
         }
         let name = char::from(condition.name().letter());
-        Some(values.iter().any(|value| self.rest.contains(&format!("[\"{name}\",\"{value}\""))))
+        Some(values.iter().any(|value| self.text.contains(&format!("[\"{name}\",\"{value}\""))))
     }
 }
 
@@ -122,10 +136,12 @@ mod tests {
             let event = SigningKey::from_bytes([key; 32]).unwrap().sign(Kind::new(kind), Seconds::new(at), tags, &content);
             let json = event.to_json();
             let glance = Glance::at(&json).unwrap();
-            prop_assert_eq!((glance.id, glance.pubkey, glance.created_at, glance.kind),
+            let Head { id, pubkey, created_at, kind } = glance.head;
+            prop_assert_eq!((id, pubkey, created_at, kind),
                 (event.id, event.pubkey, event.created_at, event.kind));
             for filter in [filter.clone(), filter.clone().with_ids([event.id]), filter.with_authors([event.pubkey])] {
                 let seen = glance.meets(&filter);
+                prop_assert_eq!(Glance::again(glance.head, &json).meets(&filter), seen);
                 prop_assert!(seen.is_none_or(|seen| seen == filter.matches(&event)), "{seen:?} {json} {filter:?}");
                 let is_plain = filter.tags().iter().all(|tag| tag.values().len() <= FEW
                     && tag.values().iter().all(|value| !value.contains(['"', '\\', '\n'])));

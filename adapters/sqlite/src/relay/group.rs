@@ -1,6 +1,9 @@
 //! The open group: what the writer did and nobody else can see yet.
 
-use super::index::{Additions, Entry};
+use super::{
+    index::{Additions, Entry},
+    near::NearEvent,
+};
 use nexus_nostr::{EventId, nip::nip09::Address};
 use nexus_relay::ports::Entry as JournalEntry;
 use roaring::RoaringTreemap;
@@ -13,6 +16,8 @@ pub(super) struct OpenGroup {
     entries: Vec<Entry>,
     /// What is to be shown by the journal, in order.
     pub(super) journal: Vec<JournalEntry>,
+    /// The events, by position.
+    pub(super) events: Vec<(u64, NearEvent)>,
     /// Positions of events that are gone, of this group or from before.
     pub(super) removed: RoaringTreemap,
     ids: HashMap<EventId, u64>,

@@ -12,6 +12,7 @@ mod group;
 mod index;
 mod jobs;
 mod known;
+mod near;
 mod port;
 mod query;
 mod queue;
@@ -28,6 +29,7 @@ pub use index::Recent;
 use crate::{Checkpoints, Database, Durability, Options, Result, Schema, Upgrade};
 use checkpoint::Checkpointer;
 use index::{Additions, Background, Index};
+use near::Near;
 use nexus_model::Seq;
 use nexus_nostr::{Kind, Seconds};
 use nexus_relay::{market::Counter, ports::StorageError};
@@ -53,6 +55,9 @@ pub const SCHEMA: Schema = Schema {
     ],
 };
 
+/// How many bytes of events are in memory by default.
+const NEAR: usize = 32 << 20;
+
 /// How many rows are read at once into the index when the store is opened.
 const REPLAY: usize = 2_000;
 
@@ -63,6 +68,8 @@ pub struct Settings {
     pub options: Options,
     /// How much of the index is in memory.
     pub recent: Recent,
+    /// How many bytes of events that were written or asked for lately are in memory.
+    pub near: usize,
     /// How long questions may take.
     pub patience: Patience,
     /// How much may wait.
@@ -78,7 +85,8 @@ impl Settings {
 
 impl From<Options> for Settings {
     fn from(options: Options) -> Self {
-        Self { options, recent: Recent::default(), patience: Patience::default(), queues: Queues::default() }
+        let (recent, patience, queues) = (Recent::default(), Patience::default(), Queues::default());
+        Self { options, recent, near: NEAR, patience, queues }
     }
 }
 
@@ -133,6 +141,7 @@ struct Core {
     database: Database,
     index: Arc<Index>,
     tail: Mutex<Tail>,
+    near: Arc<Near>,
     patience: Patience,
 }
 
@@ -151,7 +160,7 @@ impl SqliteStorage {
     /// # Errors
     /// As [`SqliteStorage::open`].
     pub fn open_with(path: &Path, settings: impl Into<Settings>) -> Result<Self> {
-        let Settings { options, recent, patience, queues } = settings.into();
+        let Settings { options, recent, near, patience, queues } = settings.into();
         let readers = options.readers;
         let options = Options { checkpoints: Checkpoints::Apart, ..options };
         let database = Database::open(path, &SCHEMA, options)?;
@@ -159,7 +168,8 @@ impl SqliteStorage {
         let index = Arc::new(Index::open(folder_of(path), store, recent, last, dead)?);
         let background = Background::start(&index).map_err(thread)?;
         replay(&database, &index, last)?;
-        let core = Arc::new(Core { database, index, tail: Mutex::new(Tail::new(Seq::new(last))), patience });
+        let (tail, near) = (Mutex::new(Tail::new(Seq::new(last))), Arc::new(Near::new(near)));
+        let core = Arc::new(Core { database, index, tail, near, patience });
         let checkpointer = Checkpointer::start(&core).map_err(thread)?;
         let queue = Queue::start(core.clone(), checkpointer.due().clone(), last, queues).map_err(thread)?;
         let readers = Readers::start(&core, readers, queues.questions).map_err(thread)?;

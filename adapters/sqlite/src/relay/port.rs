@@ -68,7 +68,7 @@ impl StorageAdapter for SqliteStorage {
     }
 
     async fn query(&self, filters: &[Filter], scope: &Scope) -> Answer<Page> {
-        self.readers.ask(PageQuestion::new(filters, scope), budget(scope)).await
+        self.readers.ask(PageQuestion::new(filters, scope, Arc::clone(&self.core.near)), budget(scope)).await
     }
 
     async fn count(

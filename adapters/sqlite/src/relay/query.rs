@@ -2,7 +2,9 @@
 
 use super::{
     index::Snapshot,
+    near::Near,
     readers::Question,
+    rows::Rows,
     scan::{Found, Match, Next, Scan, Seen, Wanted},
 };
 use crate::Result;
@@ -16,6 +18,7 @@ use rusqlite::Connection;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
@@ -72,6 +75,8 @@ type Place = (Reverse<u64>, Reverse<Seconds>, EventId);
 /// The events that match any of some filters, each filter up to its limit.
 pub(super) struct PageQuestion {
     scans: Scans,
+    /// Events in memory. Once the question was put behind others they may be gone from the file, and aren't asked.
+    near: Option<Arc<Near>>,
     /// What the current filter found.
     own: BTreeMap<Place, StoredEvent>,
     /// What all filters found.
@@ -81,8 +86,9 @@ pub(super) struct PageQuestion {
 }
 
 impl PageQuestion {
-    pub(super) fn new(filters: &[Filter], scope: &Scope) -> Self {
-        Self { scans: Scans::new(filters, scope), own: BTreeMap::new(), all: BTreeMap::new(), more: false, scanned: 0 }
+    pub(super) fn new(filters: &[Filter], scope: &Scope, near: Arc<Near>) -> Self {
+        let (scans, own, all) = (Scans::new(filters, scope), BTreeMap::new(), BTreeMap::new());
+        Self { scans, near: Some(near), own, all, more: false, scanned: 0 }
     }
 
     /// Adds what the current filter found to the answer.
@@ -114,9 +120,11 @@ impl Question for PageQuestion {
     }
 
     fn go_on(&mut self, connection: &Connection, end: Instant) -> Result<Option<Page>> {
+        let near = self.near.take();
+        let rows = Rows { connection, near: near.as_deref() };
         while let Some(scan) = self.scans.current() {
             let (order, limit) = (scan.order, scan.filter().limit().unwrap_or(usize::MAX));
-            let is_full = match scan.next(connection, Wanted::Event, end)? {
+            let is_full = match scan.next(rows, Wanted::Event, end)? {
                 Next::Pause => return Ok(None),
                 Next::End => true,
                 Next::Match(found) => {
@@ -191,7 +199,7 @@ impl Question for CountQuestion {
         while !self.count.capped
             && let Some(scan) = self.scans.current()
         {
-            match scan.next(connection, wanted, end)? {
+            match scan.next(Rows::of(connection), wanted, end)? {
                 Next::Pause => return Ok(None),
                 Next::End => self.scans.end_current(),
                 Next::Match(found) => self.add(&found),
@@ -225,7 +233,7 @@ impl Question for IdsQuestion {
         while self.ids.len() < self.max
             && let Some(scan) = self.scans.current()
         {
-            match scan.next(connection, Wanted::Id, end)? {
+            match scan.next(Rows::of(connection), Wanted::Id, end)? {
                 Next::Pause => return Ok(None),
                 Next::End => self.scans.end_current(),
                 Next::Match(one) => {
@@ -261,7 +269,7 @@ impl Question for PlacesQuestion {
         while self.places.len() < self.max
             && let Some(scan) = self.scans.current()
         {
-            match scan.next(connection, Wanted::Id, end)? {
+            match scan.next(Rows::of(connection), Wanted::Id, end)? {
                 Next::Pause => return Ok(None),
                 Next::End => self.scans.end_current(),
                 Next::Match(found) => self.places.push(found.entry.seq()),

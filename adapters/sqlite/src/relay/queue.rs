@@ -162,6 +162,7 @@ impl Thread {
             self.last = last;
             self.core.index.publish(open.take_additions(), &open.removed, last)?;
             self.core.tail().append(open.journal, &open.removed);
+            self.core.near.follow(open.events, &open.removed);
         }
         Ok(())
     }

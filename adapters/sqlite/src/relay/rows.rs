@@ -1,9 +1,25 @@
 //! Rows of events: reading them, and what their text tells without being read whole.
 
+use super::near::Near;
 use crate::{Error, Result};
 use nexus_model::Seq;
 use nexus_nostr::{Event, Seconds};
 use rusqlite::Connection;
+
+/// Where a scan reads events.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) connection: &'a Connection,
+    /// Those in memory, as long as nothing was removed since the scan's snapshot.
+    pub(super) near: Option<&'a Near>,
+}
+
+impl<'a> Rows<'a> {
+    /// In the file alone.
+    pub(super) const fn of(connection: &'a Connection) -> Self {
+        Self { connection, near: None }
+    }
+}
 
 /// Shows `read` the row at `seq`: when it expires, and its JSON. `None` if there is none.
 pub(super) fn with<T>(

@@ -1,18 +1,18 @@
 //! One filter, answered along its plan: entries in the order of time, each held against what the plan left open.
 
 use super::{
-    glance::Glance,
+    glance::{Glance, Head},
     index::{Entry, Ids, Snapshot, Walk, ages, key, short},
-    rows,
+    near::NearEvent,
+    rows::{self, Rows},
 };
 use crate::Result;
 use nexus_model::Seq;
-use nexus_nostr::{Event, EventId, Filter, Kind, PublicKey};
+use nexus_nostr::{Event, EventId, Filter, Kind, PublicKey, Seconds};
 use nexus_relay::{
     index::{Order, Plan, Rest, plan, score},
     ports::Scope,
 };
-use rusqlite::Connection;
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// After how many entries the clock is looked at.
@@ -47,6 +47,12 @@ pub(super) struct Found {
     pub(super) id: EventId,
     /// What its row told, if that was looked at.
     pub(super) seen: Option<Seen>,
+}
+
+impl Found {
+    fn of(head: Head, worth: u64, json: Option<Arc<str>>) -> Self {
+        Self { id: head.id, seen: Some(Seen { author: head.pubkey, json, worth }) }
+    }
 }
 
 /// What the row of an event told.
@@ -111,7 +117,7 @@ impl Scan {
     }
 
     /// The next match.
-    pub(super) fn next(&mut self, connection: &Connection, wanted: Wanted, end: Instant) -> Result<Next> {
+    pub(super) fn next(&mut self, rows: Rows<'_>, wanted: Wanted, end: Instant) -> Result<Next> {
         loop {
             if let Some(ready) = self.ready.pop_front() {
                 return Ok(Next::Match(ready));
@@ -124,11 +130,11 @@ impl Scan {
             if !self.may_match(entry) {
                 continue;
             }
-            let matching = self.check(connection, entry, wanted)?;
+            let matching = self.check(rows, entry, wanted)?;
             if wanted == Wanted::Entry {
                 self.ready.extend(matching);
             } else {
-                self.gather(connection, entry, matching, wanted)?;
+                self.gather(rows, entry, matching, wanted)?;
             }
         }
     }
@@ -141,14 +147,14 @@ impl Scan {
     }
 
     /// Brings events into the order of their ids whose first bytes are the same.
-    fn gather(&mut self, connection: &Connection, first: Entry, one: Option<Match>, wanted: Wanted) -> Result<()> {
+    fn gather(&mut self, rows: Rows<'_>, first: Entry, one: Option<Match>, wanted: Wanted) -> Result<()> {
         let mut alike: Vec<Match> = one.into_iter().collect();
         self.ahead = self.walk.next()?;
         while let Some(next) = self.ahead
             && next.is_twin_of(first)
         {
             if self.may_match(next) {
-                alike.extend(self.check(connection, next, wanted)?);
+                alike.extend(self.check(rows, next, wanted)?);
             }
             self.ahead = self.walk.next()?;
         }
@@ -164,7 +170,7 @@ impl Scan {
             && self.authors.as_ref().is_none_or(|authors| authors.binary_search(&entry.author()).is_ok())
     }
 
-    fn check(&mut self, connection: &Connection, entry: Entry, wanted: Wanted) -> Result<Option<Match>> {
+    fn check(&mut self, rows: Rows<'_>, entry: Entry, wanted: Wanted) -> Result<Option<Match>> {
         let must_look = self.scope.may_hide(entry.kind()) || self.rest == Rest::AskFilter || wanted == Wanted::Event;
         if !must_look && !entry.expires() && wanted == Wanted::Entry {
             return Ok(Some(Match { entry, found: None }));
@@ -175,29 +181,43 @@ impl Scan {
         {
             return Ok(Some(Match { entry, found: Some(Found { id, seen: None }) }));
         }
-        let found = rows::with(connection, entry.seq(), |expires_at, json| {
-            if self.scope.covers(Seq::new(entry.seq()), expires_at) { self.look(json, wanted) } else { Ok(None) }
-        })?;
-        Ok(found.flatten().map(|found| Match { entry, found: Some(found) }))
+        let found = self.read(rows, entry.seq(), wanted)?;
+        Ok(found.map(|found| Match { entry, found: Some(found) }))
     }
 
-    /// What is wanted of the event in `json`, if it matches. It is read whole only if a glance doesn't tell.
-    fn look(&self, json: &str, wanted: Wanted) -> Result<Option<Found>> {
-        let glance = Glance::at(json)?;
-        let may_be_hidden = self.scope.may_hide(glance.kind);
-        let seen = if may_be_hidden || self.order == Order::Score { None } else { glance.meets(&self.filter) };
-        let mut worth = 0;
-        let matches = match seen {
-            Some(matches) => matches,
-            None => {
-                let event = rows::parse(json)?;
-                worth = self.worth(&event);
-                self.filter.matches(&event) && self.scope.allows(&event)
+    /// What is wanted of the event at `seq`, if there is one and it matches.
+    fn read(&self, rows: Rows<'_>, seq: u64, wanted: Wanted) -> Result<Option<Found>> {
+        let wants_all = wanted == Wanted::Event;
+        if let Some(NearEvent { head, expires_at, json }) = rows.near.and_then(|near| near.get(seq)) {
+            let worth = self.look(seq, expires_at, Glance::again(head, &json), &json)?;
+            return Ok(worth.map(|worth| Found::of(head, worth, wants_all.then_some(json))));
+        }
+        let found = rows::with(rows.connection, seq, |expires_at, json| {
+            let glance = Glance::at(json)?;
+            let Some(worth) = self.look(seq, expires_at, glance, json)? else { return Ok(None) };
+            let json: Option<Arc<str>> = wants_all.then(|| json.into());
+            if let (Some(near), Some(json)) = (rows.near, &json) {
+                near.add(seq, NearEvent { head: glance.head, expires_at, json: Arc::clone(json) });
             }
-        };
-        let json = (wanted == Wanted::Event).then(|| json.into());
-        let seen = Seen { author: glance.pubkey, json, worth };
-        Ok(matches.then_some(Found { id: glance.id, seen: Some(seen) }))
+            Ok(Some(Found::of(glance.head, worth, json)))
+        })?;
+        Ok(found.flatten())
+    }
+
+    /// How well the event in `json` answers, if it matches and may be seen. It is read whole only if a glance doesn't
+    /// tell.
+    fn look(&self, seq: u64, expires_at: Option<Seconds>, glance: Glance<'_>, json: &str) -> Result<Option<u64>> {
+        if !self.scope.covers(Seq::new(seq), expires_at) {
+            return Ok(None);
+        }
+        let may_be_hidden = self.scope.may_hide(glance.head.kind);
+        let seen = if may_be_hidden || self.order == Order::Score { None } else { glance.meets(&self.filter) };
+        if let Some(matches) = seen {
+            return Ok(matches.then_some(0));
+        }
+        let event = rows::parse(json)?;
+        let matches = self.filter.matches(&event) && self.scope.allows(&event);
+        Ok(matches.then(|| self.worth(&event)))
     }
 
     fn worth(&self, event: &Event) -> u64 {

@@ -2,9 +2,11 @@
 
 use super::{
     draft::Draft,
+    glance::Head,
     group::OpenGroup,
     index::{Snapshot, age, key},
     known::{Stored, job, job_of},
+    near::NearEvent,
     rows::{self, number},
     standing,
 };
@@ -112,6 +114,9 @@ impl Writer<'_> {
         self.open.add(self.last, event.id, Address::of(event), &draft.entries);
         let stored = StoredEvent { seq, id: event.id, created_at: event.created_at, json: draft.json.clone() };
         self.open.journal.push(Entry::Created { stored, event: Arc::clone(event) });
+        let head = Head { id: event.id, pubkey: event.pubkey, created_at: event.created_at, kind: event.kind };
+        let (expires_at, json) = (draft.prepared.expires_at(), draft.json.clone());
+        self.open.events.push((self.last, NearEvent { head, expires_at, json }));
         Ok(seq)
     }
 

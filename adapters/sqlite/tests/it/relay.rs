@@ -250,6 +250,37 @@ fn readers_see_each_commit_whole() {
     });
 }
 
+/// Whatever of the events is in memory, and whoever reads them while they are removed: an answer that was asked for
+/// after a removal has nothing of it.
+#[test]
+fn what_was_removed_is_in_no_later_answer() {
+    for near in [0, 60_000, 32 << 20] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { near, ..Settings::new(Durability::Normal) };
+        let storage = SqliteStorage::open_with(&folder.path().join("relay.db"), settings).unwrap();
+        let mut notes: Vec<Event> = (0..150).map(|at| event(1, at, &[], "note")).collect();
+        now(storage.store_batch(notes.iter().map(prepared).collect())).unwrap();
+        let all = Filter::new().with_limit(1_000);
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        now(storage.query_events(&all)).unwrap();
+                    }
+                });
+            }
+            while let Some(note) = notes.pop() {
+                assert!(now(storage.delete_event(&note.id)).unwrap());
+                let found: Vec<_> = now(storage.query_events(&all)).unwrap().iter().map(|found| found.id).collect();
+                let expected: Vec<_> = notes.iter().rev().map(|note| note.id).collect();
+                assert_eq!(found, expected, "{near}");
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
 /// Callers at the same time share commits; each gets its own answers, and of twins one is the duplicate.
 #[test]
 fn concurrent_callers_get_their_own_answers() {

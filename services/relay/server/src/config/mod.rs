@@ -15,7 +15,7 @@ pub use policy::{Action, Condition, Network, Policy, Sender};
 pub use streams::{Direction, FilterText, Stream};
 pub use values::{KindNumber, KindRange, Pubkey, RelayAddress};
 
-use nexus_config::{Bind, Bounded, Secret, choice, section};
+use nexus_config::{Bind, Bounded, Secret, Size, choice, section};
 use std::path::PathBuf;
 
 section! {
@@ -154,6 +154,8 @@ section! {
         pub recent: Bounded<256, 100_000_000> = Bounded::of(32_768),
         /// At how many of them commits wait for that file.
         pub recent_most: Bounded<256, 1_000_000_000> = Bounded::of(131_072),
+        /// How much of the events that were written or asked for lately is in memory.
+        pub near: Size<0, { 1 << 40 }> = Size::of(32 << 20),
     }
 }
 
