@@ -125,7 +125,13 @@ pub(crate) enum Db {
     /// Brings the databases to this program's schema.
     Migrate(Which),
     /// Tells whether the databases have this program's schema and are sound.
-    Check(Which),
+    Check {
+        #[command(flatten)]
+        which: Which,
+        /// Has the next start fetch bytes of files again that are lost or damaged.
+        #[arg(long)]
+        refetch: bool,
+    },
     /// Deletes all data.
     Clear {
         #[command(flatten)]

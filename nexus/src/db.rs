@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod mock;
+mod refetch;
 
 use crate::{
     cli::{Db, Migration, Which},
@@ -23,7 +24,10 @@ use std::{
 pub(crate) fn run(settings: &Settings, verb: &Db) -> Outcome {
     match verb {
         Db::Migrate(which) => migrate(settings, &chosen(which)?),
-        Db::Check(which) => chosen(which)?.into_iter().try_for_each(|service| check::run(settings, service)),
+        Db::Check { which, refetch } => {
+            let lost = if *refetch { check::Lost::Refetched } else { check::Lost::Told };
+            chosen(which)?.into_iter().try_for_each(|service| check::run(settings, service, lost))
+        }
         Db::Clear { which, yes } => clear(settings, &chosen(which)?, agreed(*yes)),
         Db::Mock(mock) => mock::run(settings, mock, agreed(mock.yes)),
         Db::Backup { which, to } => backup::run(settings, &chosen(which)?, to),

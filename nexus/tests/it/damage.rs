@@ -7,6 +7,7 @@ use crate::{
     program::{Program, command, printed, run},
 };
 use nexus_fake_homeserver::FakeHomeserver;
+use serde_json::json;
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -239,4 +240,43 @@ async fn bytes_of_files_that_are_gone_or_changed_are_found() {
     program.stop();
     let tight = run(directory.path(), ["db", "check", "--service", "social", "--set", "social.blob_quota=3"]);
     assert!(!printed(&tight).contains("has no bytes"), "without room they were never kept: {}", printed(&tight));
+}
+
+#[tokio::test]
+async fn bytes_of_files_that_are_lost_are_fetched_again() {
+    let (directory, homeserver) = everything().await;
+    let blob = files(&directory.path().join("data/files").join(USER), "").remove(0);
+    let losses: [(fn(&Path), _); 2] = [
+        (|blob| fs::remove_file(blob).unwrap(), Some(0)),
+        (|blob| fs::write(blob, "something else").unwrap(), Some(1)),
+    ];
+    for (lose, code) in losses {
+        lose(&blob);
+        let asked = run(directory.path(), ["db", "check", "--service", "social", "--refetch"]);
+        assert_eq!(asked.status.code(), code, "{}", printed(&asked));
+        assert!(printed(&asked).contains("fetches the bytes of 1 files again"), "{}", printed(&asked));
+        let program = Program::following(directory.path(), &homeserver.url(), &[]);
+        program.until(&format!("/static/files/{USER}/0034A0X7Q1B20/main"), |_, text| text.contains(BYTES)).await;
+        program.stop();
+        let (code, told) = checked(directory.path());
+        assert_eq!(code, Some(0), "{told}");
+        assert!(!told.contains("has no bytes"), "{told}");
+    }
+}
+
+#[test]
+fn bytes_of_a_file_whose_owner_lives_nowhere_are_asked_for_nowhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let owner = format!("pubky://{USER}/pub/pubky.app");
+    let src = format!("{owner}/blobs/ZQR4KXNB6J2RYTJ1Y7AB9EBZJ4");
+    let file = json!({"name": "x", "created_at": 1, "src": src, "content_type": "text/plain", "size": 1});
+    let lines = [
+        json!({"uri": format!("{owner}/profile.json"), "indexed_at": 1, "value": {"name": "Ada"}}),
+        json!({"uri": format!("{owner}/files/0034A0X7Q1B20"), "indexed_at": 1, "value": file}),
+    ];
+    fs::write(directory.path().join("dump"), lines.map(|line| format!("{line}\n")).concat()).unwrap();
+    let imported = run(directory.path(), ["social", "import", "--trusted", "dump"]);
+    assert!(imported.status.success(), "{}", printed(&imported));
+    let checked = run(directory.path(), ["db", "check", "--service", "social", "--refetch"]);
+    assert!(printed(&checked).contains("of 1 files, nobody knows where their owners live"), "{}", printed(&checked));
 }
