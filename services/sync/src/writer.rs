@@ -2,7 +2,7 @@
 //! know of an outcome before the group is durable.
 
 use crate::decide::{self, Claim, Decision, Failure, Notice, Outcome};
-use crate::identity::{Found, Identity};
+use crate::identity::Found;
 use crate::repo::{Name, Origin, Repo, RepoId};
 use crate::resync::Batch;
 use crate::rules::Rules;
@@ -25,10 +25,12 @@ pub enum Input {
     Account(Notice),
     /// A commit or state that can't be believed on its face: the repo is fetched again.
     Doubt(Did),
-    /// A fresh look at an identity, its name included.
-    Identity(Box<Identity>),
     /// A document that was fetched then. It says nothing of the name, which is looked up beside it.
     Document(Did, Found, Timestamp),
+    /// What an account was then found to be called.
+    Name(Did, Name, Timestamp),
+    /// A repo that doesn't know what its account is called, which was found before, is to be told.
+    Introduce(Did),
     /// A repo is asked for, or was found by listing.
     Add(Did, Origin),
     /// A repo is given up.
@@ -106,8 +108,9 @@ impl Input {
             Self::Commit(commit) => Some(&commit.get().did),
             Self::State(state) | Self::Finish(_, state) => Some(&state.get().did),
             Self::Account(notice) => Some(&notice.did),
-            Self::Identity(identity) => Some(&identity.did),
-            Self::Add(did, _)
+            Self::Name(did, ..)
+            | Self::Introduce(did)
+            | Self::Add(did, _)
             | Self::Doubt(did)
             | Self::Remove(did)
             | Self::Exclude(did)
@@ -129,8 +132,8 @@ fn one(transaction: &mut dyn Transaction, input: &Input, rules: &Rules, now: Tim
             transaction.drop_cursor(name)?;
         }
         Input::Cursor(source, cursor) => transaction.put_cursor(source, cursor)?,
-        Input::Identity(identity) => transaction.put_identity(identity)?,
         Input::Document(did, document, fetched) => transaction.put_document(did, document, *fetched)?,
+        Input::Name(did, name, verified) => transaction.put_name(did, name, *verified)?,
         _ => {}
     }
     let Some(did) = input.did() else { return Ok(Told { outcome: Outcome::Applied, claim: None }) };
@@ -144,6 +147,7 @@ fn one(transaction: &mut dyn Transaction, input: &Input, rules: &Rules, now: Tim
             }
             None => Outcome::Superseded.alone(),
         },
+        (Input::Introduce(_), Some(_)) => decide::name(repo.as_ref(), &transaction.name(did)?, rules),
         (Input::Finish(claim, state), Some(repo)) => {
             let aside = transaction.buffered(repo.id, SET_ASIDE_BYTES)?;
             decide::finish(Some(repo), *claim, state, &aside, rules)
@@ -163,8 +167,7 @@ fn decide_one(input: &Input, repo: Option<&Repo>, rules: &Rules, now: Timestamp)
         Input::State(state) => decide::state(repo, state, rules),
         Input::Account(notice) => decide::account(repo, notice, rules),
         Input::Doubt(_) => decide::doubt(repo),
-        Input::Identity(identity) if identity.name == Name::Unknown => Outcome::Unchanged.alone(),
-        Input::Identity(identity) => decide::identity(repo, &identity.name, rules),
+        Input::Name(_, name, _) => decide::name(repo, name, rules),
         Input::Add(did, origin) => decide::add(repo, did, *origin, rules),
         Input::Remove(_) => decide::remove(repo),
         Input::Exclude(_) => decide::exclude(repo),
@@ -174,6 +177,7 @@ fn decide_one(input: &Input, repo: Option<&Repo>, rules: &Rules, now: Timestamp)
         Input::Fail(_, claim, failure, jitter) => decide::fail(repo, *claim, failure, now, *jitter, rules),
         Input::Claim(_)
         | Input::Finish(..)
+        | Input::Introduce(_)
         | Input::Document(..)
         | Input::Channel(..)
         | Input::Forget(_)

@@ -67,7 +67,7 @@ pub(super) fn name_cells(name: &Name) -> (i64, Option<&str>) {
     }
 }
 
-fn name_of(kind: i64, handle: Option<String>) -> Result<Name> {
+pub(super) fn name_of(kind: i64, handle: Option<String>) -> Result<Name> {
     match (kind, handle) {
         (0, _) => Ok(Name::Unknown),
         (1, _) => Ok(Name::Invalid),

@@ -11,8 +11,8 @@ use nexus_model::{Seq, Timestamp};
 use nexus_sync::{
     effects::{BufferChange, Effects, FORGOTTEN, IndexChange, RowChange, WholeIndex},
     event::{Event, Kind},
-    identity::{Found, Identity},
-    repo::{Repo, RepoId},
+    identity::Found,
+    repo::{Name, Repo, RepoId},
     store::{self, Counts, More, SetAside, StoredEvent, Transaction, value},
 };
 use rusqlite::{OptionalExtension, params};
@@ -231,16 +231,6 @@ impl<'a> Draft<'a> {
         effects.events.iter().try_for_each(|event| self.append(event, now))
     }
 
-    fn write_identity(&mut self, identity: &Identity) -> Result<()> {
-        let account = self.account(&identity.did)?;
-        let (found, answer) = codec::found_cells(&identity.document)?;
-        let (name, handle) = codec::name_cells(&identity.name);
-        let (fetched, verified) = (identity.fetched.millis(), identity.verified.millis());
-        let cells = params![account, found, answer, fetched, name, handle, verified];
-        self.run("INSERT OR REPLACE INTO identities VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", cells)?;
-        Ok(())
-    }
-
     /// The name stays as it is known; of an account that is not known yet there is none.
     fn write_document(&mut self, did: &Did, document: &Found, fetched: Timestamp) -> Result<()> {
         let account = self.account(did)?;
@@ -248,6 +238,21 @@ impl<'a> Draft<'a> {
         let sql = "INSERT INTO identities VALUES (?1, ?2, ?3, ?4, 0, NULL, 0) \
                    ON CONFLICT (account) DO UPDATE SET found = ?2, answer = ?3, fetched = ?4";
         self.run(sql, params![account, found, answer, fetched.millis()])?;
+        Ok(())
+    }
+
+    fn read_name(&self, did: &Did) -> Result<Name> {
+        let sql = "SELECT i.name, i.handle FROM accounts a JOIN identities i ON i.account = a.n WHERE a.did = ?1";
+        let name =
+            super::port::first(&self.group, sql, [did.as_str()], |row| codec::name_of(row.get(0)?, row.get(1)?))?;
+        Ok(name.unwrap_or(Name::Unknown))
+    }
+
+    fn write_name(&mut self, did: &Did, name: &Name, verified: Timestamp) -> Result<()> {
+        let account = self.account(did)?;
+        let (name, handle) = codec::name_cells(name);
+        let sql = "UPDATE identities SET name = ?2, handle = ?3, verified = ?4 WHERE account = ?1";
+        self.run(sql, params![account, name, handle, verified.millis()])?;
         Ok(())
     }
 
@@ -354,12 +359,16 @@ impl Transaction for Draft<'_> {
         Ok(())
     }
 
-    fn put_identity(&mut self, identity: &Identity) -> store::Result<()> {
-        Ok(self.write_identity(identity)?)
-    }
-
     fn put_document(&mut self, did: &Did, document: &Found, fetched: Timestamp) -> store::Result<()> {
         Ok(self.write_document(did, document, fetched)?)
+    }
+
+    fn name(&self, did: &Did) -> store::Result<Name> {
+        Ok(self.read_name(did)?)
+    }
+
+    fn put_name(&mut self, did: &Did, name: &Name, verified: Timestamp) -> store::Result<()> {
+        Ok(self.write_name(did, name, verified)?)
     }
 
     fn expire(&mut self, through: Seq, before: Timestamp, limit: usize) -> store::Result<usize> {

@@ -28,7 +28,7 @@ pub(super) fn all<T>(
 }
 
 /// The first row, if any.
-fn first<T>(
+pub(super) fn first<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,

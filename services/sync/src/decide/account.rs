@@ -69,10 +69,10 @@ fn listen(repo: &mut Repo) {
     }
 }
 
-/// What a fresh look at an identity changes.
-pub fn identity(repo: Option<&Repo>, name: &Name, rules: &Rules) -> Decision {
+/// What it changes to know what an account is called.
+pub fn name(repo: Option<&Repo>, name: &Name, rules: &Rules) -> Decision {
     let Some(repo) = repo else { return Outcome::Untracked.alone() };
-    if repo.name == *name {
+    if *name == Name::Unknown || repo.name == *name {
         return Outcome::Unchanged.alone();
     }
     let told = Event::account(&repo.did, name, repo.status, rules.dialect);

@@ -8,7 +8,7 @@ mod account;
 mod live;
 mod resync;
 
-pub use account::{Notice, account, add, exclude, identity, reemit, remove, resync};
+pub use account::{Notice, account, add, exclude, name, reemit, remove, resync};
 pub use live::{commit, doubt, state};
 pub use resync::{Claim, Failure, batch, claim, fail, finish, is_stale, resume};
 

@@ -3,7 +3,7 @@
 use super::{Counts, Error, More, Result, SetAside, Store, StoredEvent, Transaction, value};
 use crate::effects::{BufferChange, Effects, FORGOTTEN, RowChange, WholeIndex};
 use crate::identity::{Found, Identity};
-use crate::repo::{Repo, RepoId};
+use crate::repo::{Name, Repo, RepoId};
 use nexus_atproto::{Cid, Did, RepoCommit};
 use nexus_model::{Seq, Timestamp};
 use std::collections::BTreeMap;
@@ -236,8 +236,14 @@ impl Transaction for Open<'_> {
         Ok(())
     }
 
-    fn put_identity(&mut self, identity: &Identity) -> Result<()> {
-        self.tables.identities.insert(identity.did.clone(), identity.clone());
+    fn name(&self, did: &Did) -> Result<Name> {
+        Ok(self.tables.identities.get(did).map_or(Name::Unknown, |identity| identity.name.clone()))
+    }
+
+    fn put_name(&mut self, did: &Did, name: &Name, verified: Timestamp) -> Result<()> {
+        if let Some(known) = self.tables.identities.get_mut(did) {
+            (known.name, known.verified) = (name.clone(), verified);
+        }
         Ok(())
     }
 

@@ -12,7 +12,7 @@ pub use memory::Memory;
 use crate::effects::Effects;
 use crate::event::Kind;
 use crate::identity::{Found, Identity};
-use crate::repo::{Repo, RepoId};
+use crate::repo::{Name, Repo, RepoId};
 use nexus_atproto::{Cid, Did, RepoCommit};
 use nexus_model::{Seq, Timestamp};
 use std::sync::Arc;
@@ -99,11 +99,14 @@ pub trait Transaction {
     /// Forgets how far a source was read.
     fn drop_cursor(&mut self, source: &str) -> Result<()>;
 
-    /// Remembers what was found when an identity was looked up.
-    fn put_identity(&mut self, identity: &Identity) -> Result<()>;
-
     /// Remembers what was found when a document was fetched. What is known of the name stays as it is.
     fn put_document(&mut self, did: &Did, document: &Found, fetched: Timestamp) -> Result<()>;
+
+    /// What an account was last found to be called.
+    fn name(&self, did: &Did) -> Result<Name>;
+
+    /// Remembers what an account is called, and when that was verified. Nothing, if it has had no document yet.
+    fn put_name(&mut self, did: &Did, name: &Name, verified: Timestamp) -> Result<()>;
 
     /// Drops at most `limit` of the oldest events: those up to `through` that were written before `before`.
     /// Gives how many.

@@ -5,7 +5,7 @@ use nexus_atproto::{Did, Legacy, RepoCommit, RepoState, Tid};
 use nexus_model::{Seq, Timestamp, Verified};
 use nexus_sync::decide::{Claim, Failure, Notice, Outcome};
 use nexus_sync::event::Dialect;
-use nexus_sync::identity::{Found, Identity};
+use nexus_sync::identity::Found;
 use nexus_sync::repo::{Name, Origin, Retry, State, Status};
 use nexus_sync::rules::{Collections, Extras, Network, Rules};
 use nexus_sync::store::{Memory, Store};
@@ -286,10 +286,8 @@ fn statuses_are_told_when_they_change() {
 fn a_name_is_told_when_it_changes() {
     let (service, repo) = (Service::new(), Repo::new("a"));
     service.write(Input::Add(repo.did.clone(), Origin::Asked));
-    let look = |name: Name| {
-        let identity = Identity { did: repo.did.clone(), document: Found::Nothing, fetched: NOW, name, verified: NOW };
-        service.outcome(Input::Identity(Box::new(identity)))
-    };
+    service.write(Input::Document(repo.did.clone(), Found::Nothing, NOW));
+    let look = |name: Name| service.outcome(Input::Name(repo.did.clone(), name, NOW));
     let handle = || Name::Handle("a.test".parse().unwrap());
     assert_eq!(
         [look(Name::Unknown), look(Name::Invalid), look(Name::Invalid)],
@@ -309,11 +307,26 @@ fn a_document_says_nothing_of_the_name() {
     let known = || service.store.identity(&repo.did).unwrap().unwrap();
     assert_eq!((known().name, service.told().len()), (Name::Unknown, 0));
     let name = Name::Handle("a.test".parse().unwrap());
-    let identity = Identity { name: name.clone(), verified: NOW, ..known() };
-    service.write(Input::Identity(Box::new(identity)));
+    service.write(Input::Name(repo.did.clone(), name.clone(), NOW));
     service.write(document());
     assert_eq!((known().name, known().verified, service.row(&repo.did).name), (name.clone(), NOW, name));
     assert_eq!(service.told().len(), 1);
+}
+
+#[test]
+fn a_repo_that_is_tracked_again_is_told_the_name_that_is_known_by_then() {
+    let (service, repo) = (Service::new(), Repo::new("a"));
+    let introduce = || service.outcome(Input::Introduce(repo.did.clone()));
+    assert_eq!(introduce(), Outcome::Untracked);
+    service.write(Input::Add(repo.did.clone(), Origin::Asked));
+    assert_eq!(introduce(), Outcome::Unchanged, "nothing is known");
+    service.write(Input::Document(repo.did.clone(), Found::Nothing, NOW));
+    service.write(Input::Name(repo.did.clone(), Name::Invalid, NOW));
+    service.write(Input::Remove(repo.did.clone()));
+    service.write(Input::Add(repo.did.clone(), Origin::Asked));
+    assert_eq!(service.row(&repo.did).name, Name::Unknown);
+    assert_eq!([introduce(), introduce()], [Outcome::Applied, Outcome::Unchanged]);
+    assert_eq!((service.row(&repo.did).name, service.told().len()), (Name::Invalid, 2));
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn decision(repo: Option<&Repo>, input: &Input, rules: &Rules) -> Decision {
         Input::State { rev, same } => decide::state(repo, &state(repo, *rev, *same), rules),
         Input::Account(status) => decide::account(repo, &Notice { did: did(), status: *status }, rules),
         Input::Doubt => decide::doubt(repo),
-        Input::Name(name) => decide::identity(repo, name, rules),
+        Input::Name(name) => decide::name(repo, name, rules),
         Input::Add(origin) => decide::add(repo, &did(), *origin, rules),
         Input::Remove => decide::remove(repo),
         Input::Exclude => decide::exclude(repo),

@@ -249,9 +249,22 @@ fn expiry(store: &dyn Store) {
     assert_eq!(apply(store, &did("a"), &events(&["5"])), Seq::new(5));
 }
 
-fn identity(name: &str, document: Found) -> Identity {
-    let name_known = Name::Handle("a.test".parse().expect("a handle"));
-    Identity { did: did(name), document, fetched: NOW, name: name_known, verified: NOW.plus_millis(1) }
+/// A name leaves the document of its account as it is, and says nothing of one that has had none.
+fn names(store: &dyn Store) {
+    let known = store.identity(&did("a")).expect("reads").expect("an identity");
+    let handle = Name::Handle("a.test".parse().expect("a handle"));
+    for name in [Name::Invalid, handle] {
+        let mut transaction = store.begin().expect("begins");
+        for account in ["a", "nobody"] {
+            transaction.put_name(&did(account), &name, NOW.plus_millis(1)).expect("writes");
+        }
+        let named = ["a", "nobody", "stranger"].map(|account| transaction.name(&did(account)).expect("reads"));
+        assert_eq!(named, [name.clone(), Name::Unknown, Name::Unknown]);
+        transaction.commit().expect("commits");
+        let expected = Identity { name, verified: NOW.plus_millis(1), ..known.clone() };
+        assert_eq!(store.identity(&did("a")).expect("reads"), Some(expected));
+        assert_eq!(store.identity(&did("nobody")).expect("reads"), None);
+    }
 }
 
 /// A document leaves the name of its account as it is.
@@ -274,9 +287,9 @@ fn the_rest(store: &dyn Store) {
     let document = Document::parse(&did("a"), json).expect("a document");
     let found = [Found::Document(Arc::new(document)), Found::Nothing, Found::Failed("slow".into())];
     for (at, found) in found.into_iter().enumerate() {
-        let identity = identity("a", found);
+        let identity = Identity::unnamed(did("a"), found, NOW);
         let mut transaction = store.begin().expect("begins");
-        transaction.put_identity(&identity).expect("writes");
+        transaction.put_document(&identity.did, &identity.document, NOW).expect("writes");
         transaction.put_channel("main", &[at as u8]).expect("writes");
         transaction.put_cursor("relay", &at.to_string()).expect("writes");
         transaction.commit().expect("commits");
@@ -285,6 +298,7 @@ fn the_rest(store: &dyn Store) {
         assert_eq!(store.cursor("relay").expect("reads"), Some(at.to_string()));
     }
     assert_eq!(store.identity(&did("b")).expect("reads"), None);
+    names(store);
     documents(store);
     assert_eq!(store.channel("other").expect("reads"), None);
     let mut transaction = store.begin().expect("begins");

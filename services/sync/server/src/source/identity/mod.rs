@@ -1,6 +1,9 @@
 //! Who an account is: its document, its key, its server and its name, looked up once for all who ask at the same
 //! time, believed for a while, kept across restarts. What can't be had again now is believed for longer.
 //!
+//! Of one account one document is fetched at a time, and one name is looked up at a time, by the document that is known
+//! then. Each writes what it has found and nothing else, so that neither undoes the other.
+//!
 //! Checking a signature needs the document alone ([`Need::Document`]); verifying the name costs a name look-up and a
 //! request, and holds up nobody who doesn't ask for it.
 
@@ -44,7 +47,8 @@ struct Inner {
     names: Names,
     lifetimes: Lifetimes,
     memory: Mutex<Generations<Did, Arc<Known>>>,
-    servers: Mutex<Servers>,
+    /// Held while something is read to be remembered: who reads later remembers later.
+    remembering: Mutex<Servers>,
     under_way: Mutex<HashMap<(Did, Need), LookUp>>,
     closing: CancellationToken,
 }
@@ -90,7 +94,7 @@ impl Identities {
         let names = Names::new(&settings.identity, hosts);
         let lifetimes = settings.identity.lifetimes;
         let memory = Mutex::new(Generations::new(settings.identity.cache));
-        let (servers, under_way) = (Mutex::default(), Mutex::default());
+        let (remembering, under_way) = (Mutex::default(), Mutex::default());
         let closing = CancellationToken::new();
         Ok(Self(Arc::new(Inner {
             store,
@@ -101,7 +105,7 @@ impl Identities {
             names,
             lifetimes,
             memory,
-            servers,
+            remembering,
             under_way,
             closing,
         })))
@@ -119,7 +123,7 @@ impl Identities {
             Account::Found { .. } => {}
         }
         let stored = self.0.stored(did).await.flatten();
-        stored.and_then(|identity| identity.document().cloned()).ok_or(Unresolved::Stopping)
+        stored.and_then(|(identity, _)| identity.document().cloned()).ok_or(Unresolved::Stopping)
     }
 
     /// The account that a handle leads to.
@@ -177,12 +181,10 @@ impl Identities {
     /// `None` if the service stops.
     pub(super) async fn tell(&self, did: &Did) -> Option<()> {
         let (store, account) = (Arc::clone(&self.0.store), did.clone());
-        let read = tokio::task::spawn_blocking(move || Ok((store.repo(&account)?, store.identity(&account)?)));
-        let read = read.await.ok()?.map_err(|error: store::Error| self.0.alarm.raise(error)).ok()?;
-        if let (Some(repo), Some(identity)) = read
-            && repo.name == Name::Unknown
-        {
-            self.0.writer.ask(vec![Input::Identity(Box::new(identity))]).await.ok()?;
+        let repo = tokio::task::spawn_blocking(move || store.repo(&account)).await.ok()?;
+        let repo = repo.map_err(|error| self.0.alarm.raise(error)).ok()?;
+        if repo.is_some_and(|repo| repo.name == Name::Unknown) {
+            self.0.writer.ask(vec![Input::Introduce(did.clone())]).await.ok()?;
         }
         Some(())
     }
@@ -201,45 +203,56 @@ impl Identities {
     }
 
     async fn find(&self, did: &Did, need: Need, since: Timestamp) -> Option<Arc<Known>> {
-        let inner = &*self.0;
-        let before = inner.stored(did).await?;
+        match need {
+            Need::Document => self.find_document(did, since).await,
+            Need::Name => self.find_name(did, since).await,
+        }
+    }
+
+    async fn find_document(&self, did: &Did, since: Timestamp) -> Option<Arc<Known>> {
+        let inner = &self.0;
         let now = inner.clock.now();
         let usable =
             |found: &Identity| found.fetched >= since && found.step(now, inner.lifetimes) != Step::FetchDocument;
-        let (mut identity, mut is_new) = match before {
-            Some(before) if usable(&before) => (before, false),
-            before => (inner.fetch(did, before).await, true),
+        let (identity, known) = match inner.stored(did).await? {
+            Some((before, known)) if usable(&before) => (before, known),
+            before => {
+                let (document, fetched) = inner.fetch(did, before.map(|(before, _)| before)).await;
+                inner.writer.ask(vec![Input::Document(did.clone(), document, fetched)]).await.ok()?;
+                inner.stored(did).await??
+            }
         };
-        let is_unnamed = identity.verified < since || identity.step(inner.clock.now(), inner.lifetimes) != Step::Use;
-        if need == Need::Name && is_unnamed && identity.document().is_some() {
-            inner.name(&mut identity).await;
-            is_new = true;
-        }
-        let known = inner.known(&identity);
-        let is_renamed = identity.is_renamed() && is_unnamed;
-        if is_new {
-            inner.writer.ask(vec![told(identity, need)]).await.ok()?;
-        }
-        // Only now: what is remembered is durable.
-        inner.memory().put(did.clone(), Arc::clone(&known));
-        if need == Need::Document && is_renamed {
+        if identity.is_renamed() && inner.is_unnamed(&identity, since) {
             self.name_beside(did.clone());
         }
         Some(known)
+    }
+
+    async fn find_name(&self, did: &Did, since: Timestamp) -> Option<Arc<Known>> {
+        let inner = &self.0;
+        self.look(did, Need::Document, since).await?;
+        let mut looked_up = None;
+        loop {
+            let (identity, known) = inner.stored(did).await??;
+            let declared = identity.declared();
+            let is_done = match &looked_up {
+                None => identity.document().is_none() || !inner.is_unnamed(&identity, since),
+                // Another document may have come meanwhile.
+                Some(before) => *before == declared,
+            };
+            if is_done {
+                return Some(known);
+            }
+            let (name, verified) = inner.name(&identity).await;
+            inner.writer.ask(vec![Input::Name(did.clone(), name, verified)]).await.ok()?;
+            looked_up = Some(declared);
+        }
     }
 
     /// Looks up the new name of an account. Whoever waits for its document doesn't wait for that.
     fn name_beside(&self, did: Did) {
         let identities = self.clone();
         tokio::spawn(async move { identities.look(&did, Need::Name, identities.oldest()).await });
-    }
-}
-
-/// A document that was fetched says nothing of the name, which may have been looked up meanwhile.
-fn told(identity: Identity, need: Need) -> Input {
-    match need {
-        Need::Document => Input::Document(identity.did, identity.document, identity.fetched),
-        Need::Name => Input::Identity(Box::new(identity)),
     }
 }
 
@@ -253,50 +266,56 @@ impl Inner {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the store has; the outer `None` if it fails.
-    async fn stored(&self, did: &Did) -> Option<Option<Identity>> {
-        let (store, did) = (Arc::clone(&self.store), did.clone());
-        let read = tokio::task::spawn_blocking(move || store.identity(&did)).await.ok()?;
-        read.map_err(|error: store::Error| self.alarm.raise(error)).ok()
+    /// What the store has, which is remembered from now on; the outer `None` if it fails.
+    async fn stored(self: &Arc<Self>, did: &Did) -> Option<Option<(Identity, Arc<Known>)>> {
+        let (inner, did) = (Arc::clone(self), did.clone());
+        let read = tokio::task::spawn_blocking(move || inner.remember(&did)).await.ok()?;
+        read.map_err(|error| self.alarm.raise(error)).ok()
     }
 
-    fn known(&self, identity: &Identity) -> Arc<Known> {
+    fn remember(&self, did: &Did) -> store::Result<Option<(Identity, Arc<Known>)>> {
         // Nothing panics between two halves of a change.
-        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::new(Known::of(identity, self.lifetimes, &mut servers))
+        let mut servers = self.remembering.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(identity) = self.store.identity(did)? else { return Ok(None) };
+        let known = Arc::new(Known::of(&identity, self.lifetimes, &mut servers));
+        self.memory().put(did.clone(), Arc::clone(&known));
+        Ok(Some((identity, known)))
     }
 
-    /// A fresh document. If it can't be had, the one before is believed for a while longer.
-    async fn fetch(&self, did: &Did, before: Option<Identity>) -> Identity {
+    /// True if its name is to be looked up.
+    fn is_unnamed(&self, identity: &Identity, since: Timestamp) -> bool {
+        identity.verified < since || identity.step(self.clock.now(), self.lifetimes) != Step::Use
+    }
+
+    /// A fresh document, and since when it is known. If it can't be had, the one before is believed for a while longer.
+    async fn fetch(&self, did: &Did, before: Option<Identity>) -> (Found, Timestamp) {
+        // What is answered may be as old as the question.
+        let asked = self.clock.now();
         let document = self.directory.document(did).await;
-        let now = self.clock.now();
-        match (document, before) {
-            (Found::Failed(reason), Some(before)) if before.document().is_some() => {
+        match (document, before.map(|before| before.document)) {
+            (Found::Failed(reason), Some(Found::Document(before))) => {
                 tracing::debug!(%did, reason, "a document can't be had, the one before is used");
-                let fetched = now.plus_millis(self.lifetimes.failed - self.lifetimes.good);
-                Identity { fetched, ..before }
+                let Lifetimes { failed, good, .. } = self.lifetimes;
+                (Found::Document(before), self.clock.now().plus_millis(failed - good))
             }
-            (document, Some(before)) => Identity { document, fetched: now, ..before },
-            (document, None) => Identity::unnamed(did.clone(), document, now),
+            (document, _) => (document, asked),
         }
     }
 
-    /// Verifies the declared handle: it must lead back.
-    async fn name(&self, identity: &mut Identity) {
-        let declared = identity.declared();
+    /// Verifies the declared handle, which must lead back: what the account is called, and since when that is known.
+    async fn name(&self, identity: &Identity) -> (Name, Timestamp) {
+        let (declared, asked) = (identity.declared(), self.clock.now());
         let leads = match &declared {
             Some(handle) => self.names.look_up(handle).await,
             None => Leads::Nowhere,
         };
-        let now = self.clock.now();
-        identity.verified = now;
-        identity.name = match (leads, declared) {
-            (Leads::To(did), Some(handle)) if did == identity.did => Name::Handle(handle),
+        match (leads, declared) {
+            (Leads::To(did), Some(handle)) if did == identity.did => (Name::Handle(handle), asked),
             (Leads::Unknown, Some(handle)) if identity.name == Name::Handle(handle.clone()) => {
-                identity.verified = now.plus_millis(self.lifetimes.invalid - self.lifetimes.good);
-                Name::Handle(handle)
+                let Lifetimes { invalid, good, .. } = self.lifetimes;
+                (Name::Handle(handle), asked.plus_millis(invalid - good))
             }
-            _ => Name::Invalid,
-        };
+            _ => (Name::Invalid, asked),
+        }
     }
 }

@@ -11,6 +11,7 @@ use nexus_sync_server::source::Unresolved;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::UdpSocket;
+use tokio::sync::watch;
 
 #[tokio::test]
 async fn documents_are_asked_for_once_and_kept_across_restarts() {
@@ -241,5 +242,37 @@ async fn a_name_that_changed_while_the_directory_was_away_is_told_when_it_is_bac
     relay.send(|seq| dora.announce(seq, &commit));
     nexus.follows(&dora).await;
     assert!(until(|| nexus.introduced(&dora) == ["dora.test active", "dorothy.test active"]).await);
+    nexus.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_came_late_does_not_undo_a_newer_one() {
+    let (town, relay, mut dora) = dora_at_home(&["a"]).await;
+    let (nexus, clock) = Nexus::start_by_a_clock(settings(&town, &[&relay])).await;
+    nexus.add(&[&dora]).await;
+    nexus.follows(&dora).await;
+    assert!(until(|| nexus.readiness.is_ready()).await);
+    let asked = town.asked(&dora.did);
+    let (release, late) = watch::channel(false);
+    town.facts().late.insert(dora.did.clone(), late);
+    clock.advance(24 * 3_600_000);
+    let (identities, did) = (nexus.identities.clone(), dora.did());
+    let before = tokio::spawn(async move { identities.resolve(&did).await.unwrap() });
+    assert!(until(|| town.asked(&dora.did) > asked).await);
+    // The account is renamed while the directory's word on what it was is on its way.
+    dora.handle = "dorothy.test".to_owned();
+    town.settle(&dora);
+    clock.advance(1_000);
+    relay.send(|seq| identity(seq, &dora.did));
+    let declared = || nexus.store.identity(&dora.did()).unwrap().and_then(|identity| identity.declared());
+    let is_renamed = || declared().is_some_and(|handle| handle.as_str() == "dorothy.test");
+    // Whoever asks meanwhile may wait for the late answer, or have its own before.
+    let _ = tokio::time::timeout(Duration::from_millis(500), until(is_renamed)).await;
+    release.send_replace(true);
+    before.await.unwrap();
+    assert!(until(|| nexus.introduced(&dora) == ["dora.test active", "dorothy.test active"]).await);
+    assert!(is_renamed(), "{:?}", declared());
+    let known = nexus.identities.resolve(&dora.did()).await.unwrap();
+    assert_eq!(known.declared_handle().unwrap().as_str(), "dorothy.test");
     nexus.stop().await;
 }

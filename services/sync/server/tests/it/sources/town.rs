@@ -41,6 +41,8 @@ pub(crate) struct Facts {
     pub(crate) inactive: Vec<String>,
     /// What the directory answers to everything, if not the truth.
     pub(crate) directory: Option<StatusCode>,
+    /// Documents that are answered as they were when they were asked for, once the flag is set.
+    pub(crate) late: HashMap<String, watch::Receiver<bool>>,
     /// Paths that were asked for.
     pub(crate) asked: Vec<String>,
 }
@@ -104,6 +106,18 @@ impl Town {
         Arc::clone(&self.held).try_write_owned().unwrap()
     }
 
+    /// What the directory has for an account now, and whether that is answered late.
+    fn directory(&self, did: &str) -> (Response, Option<watch::Receiver<bool>>) {
+        let mut facts = self.facts();
+        facts.asked.push(format!("/{did}"));
+        let answer = match (facts.directory, facts.documents.get(did)) {
+            (Some(status), _) => status.into_response(),
+            (None, Some(document)) => Json(document.clone()).into_response(),
+            (None, None) => StatusCode::NOT_FOUND.into_response(),
+        };
+        (answer, facts.late.remove(did))
+    }
+
     /// How often something that contains `part` was asked for.
     pub(crate) fn asked(&self, part: &str) -> usize {
         self.facts().asked.iter().filter(|path| path.contains(part)).count()
@@ -112,15 +126,11 @@ impl Town {
 
 async fn document(State(town): State<Town>, Path(did): Path<String>) -> Response {
     let _free = town.held.read().await;
-    let mut facts = town.facts();
-    facts.asked.push(format!("/{did}"));
-    if let Some(status) = facts.directory {
-        return status.into_response();
+    let (answer, late) = town.directory(&did);
+    if let Some(mut late) = late {
+        let _ = late.wait_for(|released| *released).await;
     }
-    match facts.documents.get(&did) {
-        Some(document) => Json(document.clone()).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
+    answer
 }
 
 fn host(headers: &HeaderMap) -> String {
