@@ -179,8 +179,9 @@ impl Layer {
             Node::Table { repeated: true, .. } => "a list of tables".to_owned(),
             Node::Table { .. } => "a table".to_owned(),
         };
+        let hides = wanted.ends_with("secret") && value.as_str() != Some("");
         // The reader's reason may repeat the value.
-        let (value, reason) = match wanted.ends_with("secret") {
+        let (value, reason) = match hides {
             true => ("(secret)".to_owned(), "not text".to_owned()),
             false => (shortened(value), reason),
         };

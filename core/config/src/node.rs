@@ -21,6 +21,14 @@ pub trait Scalar: Serialize + DeserializeOwned + 'static {
 
     /// A value that fits, shown where there is no default.
     fn example() -> Self;
+
+    /// What its shape alone doesn't tell.
+    ///
+    /// # Errors
+    /// With what is wrong with it.
+    fn fits(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A place in the tree.
@@ -60,15 +68,22 @@ impl Leaf {
     }
 }
 
+/// The values of a leaf.
+struct Values {
+    default: Option<Value>,
+    example: Value,
+    check: fn(Value) -> Result<(), String>,
+}
+
 impl Node {
     /// A table.
     pub fn table(doc: &[&'static str], children: Vec<(&'static str, Self)>) -> Self {
         Self::Table { doc: joined(doc), repeated: false, children }
     }
 
-    fn leaf<T: Setting>(default: &T, doc: &[&'static str], kind: String, example: Value) -> Self {
-        let check = |value| T::deserialize(value).map(drop).map_err(|e: toml::de::Error| e.message().trim().to_owned());
-        Self::Leaf(Leaf { doc: joined(doc), kind, default: Value::try_from(default).ok(), example, check })
+    fn leaf(doc: &[&'static str], kind: String, values: Values) -> Self {
+        let Values { default, example, check } = values;
+        Self::Leaf(Leaf { doc: joined(doc), kind, default, example, check })
     }
 
     /// The node below this one that `name` means. Case and the difference of `-` and `_` don't matter where
@@ -115,21 +130,35 @@ fn value(of: &impl Serialize) -> Value {
     Value::try_from(of).expect("an example is a plain value")
 }
 
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|error: toml::de::Error| error.message().trim().to_owned())
+}
+
 impl<T: Scalar> Setting for T {
     fn node(&self, doc: &[&'static str]) -> Node {
-        Node::leaf(self, doc, T::kind(), value(&T::example()))
+        let check = |value| read::<T>(value)?.fits();
+        let values = Values { default: Value::try_from(self).ok(), example: value(&T::example()), check };
+        Node::leaf(doc, T::kind(), values)
     }
 }
 
 impl<T: Scalar> Setting for Option<T> {
     fn node(&self, doc: &[&'static str]) -> Node {
-        Node::leaf(self, doc, T::kind(), value(&T::example()))
+        let check = |value| read::<Self>(value)?.iter().try_for_each(T::fits);
+        let values = Values { default: Value::try_from(self).ok(), example: value(&T::example()), check };
+        Node::leaf(doc, T::kind(), values)
     }
 }
 
 impl<T: Scalar> Setting for Vec<T> {
     fn node(&self, doc: &[&'static str]) -> Node {
-        Node::leaf(self, doc, format!("list of: {}", T::kind()), Value::Array(vec![value(&T::example())]))
+        let check = |value| read::<Self>(value)?.iter().try_for_each(T::fits);
+        let example = Value::Array(vec![value(&T::example())]);
+        Node::leaf(
+            doc,
+            format!("list of: {}", T::kind()),
+            Values { default: Value::try_from(self).ok(), example, check },
+        )
     }
 }
 
@@ -205,5 +234,14 @@ impl Scalar for PathBuf {
 
     fn example() -> Self {
         "./path".into()
+    }
+
+    fn fits(&self) -> Result<(), String> {
+        let bytes = self.as_os_str().as_encoded_bytes();
+        match bytes {
+            [] => Err("it is empty".to_owned()),
+            _ if bytes.contains(&0) => Err("no path has a zero byte".to_owned()),
+            _ => Ok(()),
+        }
     }
 }

@@ -36,4 +36,10 @@ impl Scalar for Secret {
     fn example() -> Self {
         Self("…".to_owned())
     }
+
+    /// Whoever sets an empty one, as an environment does whose variable has no value, means none at all or
+    /// believes to have one.
+    fn fits(&self) -> Result<(), String> {
+        if self.0.is_empty() { Err("it is empty: leave it out, or set it".to_owned()) } else { Ok(()) }
+    }
 }

@@ -14,5 +14,5 @@ pub use causes::told;
 pub use clock::Clock;
 pub use signals::{Descriptors, raise_descriptor_limit, stop_on_signal};
 pub use tasks::{Failure, Tasks};
-pub use telemetry::{LogFormat, Otlp, Render, Telemetry, TelemetryError, TelemetryOptions};
+pub use telemetry::{LogFormat, Otlp, Render, Telemetry, TelemetryError, TelemetryOptions, check_level};
 pub use tokio_util::sync::CancellationToken;

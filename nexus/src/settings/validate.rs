@@ -1,8 +1,10 @@
 //! Rules over several keys, and over keys whose values have a grammar. Ranges of single keys are in their types.
 
-use super::{Service, Settings};
+use super::{Service, Settings, Telemetry};
 use crate::schedule::Schedule;
 use nexus_config::{Bind, Problem};
+
+const NO_WEB: &str = "not a URL that begins with http:// or https://";
 
 /// Every broken rule.
 pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
@@ -12,9 +14,11 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     let sync = if runs_sync { settings.sync.conflicts() } else { Vec::new() };
     let runs_relay = settings.services.contains(&Service::Relay);
     let relay = if runs_relay { settings.relay.conflicts() } else { Vec::new() };
-    [incomplete_tls(settings), bad_schedule(settings), unpublishable]
+    [incomplete_tls(settings), bad_schedule(settings), bad_level(settings), unpublishable]
         .into_iter()
         .flatten()
+        .chain(bad_telemetry(&settings.telemetry))
+        .chain(bad_relays(settings))
         .chain(exposed)
         .chain(sync)
         .chain(relay)
@@ -31,6 +35,30 @@ fn bad_schedule(settings: &Settings) -> Option<String> {
     let cron = settings.jobs.trust_recompute.cron.as_deref()?;
     let reason = cron.parse::<Schedule>().err()?;
     Some(format!("`jobs.trust-recompute.cron` = {cron:?}: {reason}"))
+}
+
+fn bad_level(settings: &Settings) -> Option<String> {
+    let level = &settings.server.log_level;
+    let reason = nexus_runtime::check_level(level).err()?;
+    Some(format!("`server.log_level` = {level:?}: {reason}"))
+}
+
+/// Where telemetry goes, and what is told about this process.
+fn bad_telemetry(telemetry: &Telemetry) -> impl Iterator<Item = String> {
+    let endpoint = telemetry.endpoint.iter().filter(|url| !is_web(url));
+    let endpoint = endpoint.map(|url| format!("`telemetry.endpoint` = {url:?}: {NO_WEB}"));
+    let is_pair = |text: &&String| text.split_once('=').is_some_and(|(name, _)| !name.trim().is_empty());
+    let attributes = telemetry.attributes.iter().filter(move |text| !is_pair(text));
+    endpoint.chain(attributes.map(|text| format!("`telemetry.attributes` has {text:?}: not `name=value`")))
+}
+
+fn bad_relays(settings: &Settings) -> impl Iterator<Item = String> {
+    let relays = settings.social.watcher.pkarr_relays.iter().filter(|url| !is_web(url));
+    relays.map(|url| format!("`social.watcher.pkarr_relays` has {url:?}: {NO_WEB}"))
+}
+
+fn is_web(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme()))
 }
 
 /// What is wrong with where a service listens.

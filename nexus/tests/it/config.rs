@@ -54,6 +54,45 @@ fn a_schedule_must_be_one() {
 }
 
 #[test]
+fn values_that_only_the_start_would_refuse_are_told_by_the_check() {
+    let directory = tempfile::tempdir().unwrap();
+    for (key, value, reason) in [
+        ("server.log_level", "inof", "neither a level"),
+        ("server.log_level", "", "neither a level"),
+        ("server.log_level", "info,nexus=nope", "level"),
+        ("server.data_dir", "", "it is empty"),
+        ("social.database", "", "it is empty"),
+        ("relay.storage.path", "", "it is empty"),
+        ("relay.secret_key", "x", "no secret key"),
+        ("relay.market.notify_expiry", "true", "needs `relay.secret_key`"),
+        ("telemetry.endpoint", "collector:4318", "http://"),
+        ("telemetry.attributes", "['team']", "name=value"),
+        ("social.watcher.pkarr_relays", "['x']", "http://"),
+        ("social.search.memory", "8 GiB", "out of range"),
+    ] {
+        let checked = run(directory.path(), ["config", "check", "--set", &format!("{key}={value}")]);
+        let told = printed(&checked);
+        assert_eq!(checked.status.code(), Some(2), "{key} = {value:?}: {told}");
+        assert!(told.contains(&format!("`{key}`")) && told.contains(reason), "{key} = {value:?}: {told}");
+    }
+    for fits in ["server.log_level=WARN", "server.log_level=info,nexus_http=debug", "telemetry.attributes=['a=b','c=']"]
+    {
+        let checked = run(directory.path(), ["config", "check", "--set", fits]);
+        assert_eq!(checked.status.code(), Some(0), "{fits}: {}", printed(&checked));
+    }
+}
+
+#[test]
+fn an_empty_password_opens_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    for key in ["sync.admin_password", "server.admin_token", "sync.webhook.secret"] {
+        let checked = run(directory.path(), ["config", "check", "--set", &format!("{key}=")]);
+        assert_eq!(checked.status.code(), Some(2), "{key}");
+        assert!(printed(&checked).contains(&format!("`{key}` = \"\": it is empty")), "{}", printed(&checked));
+    }
+}
+
+#[test]
 fn the_tables_of_names_are_printed() {
     let directory = tempfile::tempdir().unwrap();
     let names = printed(&run(directory.path(), ["config", "--env"]));

@@ -4,6 +4,7 @@ use nexus_config::{Bind, Bounded, Scalar, Secret, Share, Size, Span, Switch, cho
 use proptest::prelude::*;
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 use toml::Value;
@@ -29,6 +30,15 @@ fn read<T: Scalar>(text: &str) -> Option<T> {
 
 fn written<T: Scalar>(value: &T) -> Value {
     Value::try_from(value).unwrap()
+}
+
+#[test]
+fn an_empty_path_or_secret_is_none() {
+    for (path, fits) in [("data", true), ("/", true), ("", false), ("a\0b", false)] {
+        assert_eq!(PathBuf::from(path).fits().is_ok(), fits, "{path:?}");
+    }
+    assert_eq!((Secret::from("x").fits(), Secret::from("").fits().is_err()), (Ok(()), true));
+    assert_eq!(Bind::loopback(1).fits(), Ok(()), "most values need nothing but their shape");
 }
 
 #[test]

@@ -80,11 +80,27 @@ const SECONDS: [f64; 16] =
 /// counts more.
 const QUIET: &str = "pkarr=error,mainline=error";
 
+/// What is logged at least.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 /// Time between two rounds of the recorder's own upkeep.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// How long the end of the program waits for the last traces and metrics to be sent.
 const FLUSH: Duration = Duration::from_secs(3);
+
+/// Whether `text` says what is logged: a level, or levels by target, with commas. A word that is neither would be
+/// a target, and silence everything else.
+///
+/// # Errors
+/// With what is wrong with it.
+pub fn check_level(text: &str) -> Result<(), String> {
+    let is_level = |part: &str| part.contains('=') || LEVELS.iter().any(|level| part.eq_ignore_ascii_case(level));
+    match text.split(',').map(str::trim).find(|part| !is_level(part)) {
+        Some(part) => Err(format!("{part:?} is neither a level ({}) nor TARGET=LEVEL", LEVELS.join(", "))),
+        None => EnvFilter::try_new(text).map(drop).map_err(|error| error.to_string()),
+    }
+}
 
 impl Telemetry {
     /// Installs logs on standard error, the metrics recorder, and the exporter if one is wanted. Must be called

@@ -5,6 +5,7 @@
 mod clock;
 mod groups;
 mod tasks;
+mod telemetry;
 
 use axum::{Router, body::Bytes, extract::State, http::Uri, routing::post};
 use nexus_runtime::{LogFormat, Otlp, Tasks, Telemetry, TelemetryOptions};

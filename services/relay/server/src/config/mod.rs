@@ -15,6 +15,7 @@ pub use policy::{Action, Condition, Network, Policy, Sender};
 pub use streams::{Direction, FilterText, Stream};
 pub use values::{KindNumber, KindRange, Pubkey, RelayAddress};
 
+use crate::service::BuildError;
 use nexus_config::{Bind, Bounded, Secret, Size, choice, section};
 use std::path::PathBuf;
 
@@ -95,7 +96,12 @@ impl Relay {
             ),
         ];
         let broken = pairs.into_iter().filter(|(_, low, _, high)| low > high);
-        broken.map(|(low, is, high, most)| format!("`{low}` = {is} is above `{high}` = {most}")).collect()
+        let broken = broken.map(|(low, is, high, most)| format!("`{low}` = {is} is above `{high}` = {most}"));
+        let key = match self.own_key() {
+            Ok(None) if self.market.notify_expiry => Some(BuildError::NoKey),
+            key => key.err(),
+        };
+        broken.chain(key.map(|error| error.to_string())).collect()
     }
 
     /// These settings, with those that are read at the start only as they were in `other`.

@@ -26,7 +26,7 @@ impl Relay {
     pub fn judge(&self) -> Option<Box<dyn Judge>> {
         let settings = &self.plugin;
         let options = Options {
-            command: settings.command.clone()?,
+            command: settings.command.clone().filter(|command| !command.trim().is_empty())?,
             timeout: settings.timeout.duration(),
             in_flight: settings.in_flight.count(),
             pause: settings.pause.duration(),

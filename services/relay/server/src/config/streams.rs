@@ -100,7 +100,8 @@ impl Scalar for FilterText {
 impl Stream {
     /// The stream as the mirror takes it.
     pub fn to_mirror(&self) -> mirror::Stream {
-        let judge = |command: &Option<String>| command.clone().map(plugin::Options::new);
+        let is_command = |command: &String| !command.trim().is_empty();
+        let judge = |command: &Option<String>| command.clone().filter(is_command).map(plugin::Options::new);
         mirror::Stream {
             name: self.name.clone(),
             direction: self.dir.to_mirror(),

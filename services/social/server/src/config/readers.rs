@@ -53,7 +53,7 @@ section! {
         /// How long a search may take; then it answers with what it has found.
         pub budget: Span<1, 60_000> = Span::of(50),
         /// Memory for posts that are taken in.
-        pub memory: Size<{ 16 << 20 }, { 1 << 40 }> = Size::of(64 << 20),
+        pub memory: Size<{ 16 << 20 }, { 4_095 << 20 }> = Size::of(64 << 20),
         /// Spellings that a word of a question may stand for; the best and most frequent ones are taken.
         pub variants: Bounded<1, 10_000> = Bounded::of(64),
         /// Memory for the words among which typos are looked up, about 12 bytes for each that the posts have. Words for
