@@ -41,6 +41,9 @@ pub enum Error {
     /// The first element of a message names no known message.
     #[error("unknown message type")]
     UnknownMessage,
+    /// The call names no known method. (NIP-86)
+    #[error("unknown method")]
+    UnknownMethod,
     /// The event doesn't prove what an authentication must prove. (NIP-42, NIP-98)
     #[error("{0}")]
     NotAuthentic(&'static str),
@@ -53,7 +56,7 @@ impl Error {
     /// The machine-readable prefix under which a client is told of this error.
     pub const fn prefix(&self) -> Prefix {
         match self {
-            Self::UnknownFilterElement(_) | Self::UnknownMessage => Prefix::Unsupported,
+            Self::UnknownFilterElement(_) | Self::UnknownMessage | Self::UnknownMethod => Prefix::Unsupported,
             Self::NotAuthentic(_) => Prefix::AuthRequired,
             _ => Prefix::Invalid,
         }

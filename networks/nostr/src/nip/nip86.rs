@@ -127,7 +127,7 @@ impl Call {
     /// Reads `{"method":…,"params":[…]}`.
     ///
     /// # Errors
-    /// [`Error::UnknownMessage`] for an unknown method, [`Error::Bad`] for wrong parameters.
+    /// [`Error::UnknownMethod`] for an unknown method, [`Error::Bad`] for wrong parameters.
     pub fn parse(body: &str) -> Result<Self> {
         let body: Value = serde_json::from_str(body).map_err(|_| Error::Bad("request"))?;
         let method = body.get("method").and_then(Value::as_str).ok_or(Error::Missing("method"))?;
@@ -163,7 +163,7 @@ impl Call {
             "assignrole" => Self::AssignRole(params.value()?, params.role_id(1)?),
             "unassignrole" => Self::UnassignRole(params.value()?, params.role_id(1)?),
             "nexus_listroles" => Self::Roles,
-            _ => return Err(Error::UnknownMessage),
+            _ => return Err(Error::UnknownMethod),
         })
     }
 }

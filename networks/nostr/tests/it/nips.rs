@@ -253,7 +253,8 @@ fn every_management_method_is_read() {
     }
     let call = nip86::Call::parse(r#"{"method":"blockip","params":["10.0.0.0/8","spam"]}"#).unwrap();
     assert_eq!(call, nip86::Call::BlockIp("10.0.0.0/8".to_owned(), "spam".to_owned()));
-    assert_eq!(nip86::Call::parse(r#"{"method":"x"}"#), Err(Error::UnknownMessage));
+    assert_eq!(nip86::Call::parse(r#"{"method":"x"}"#), Err(Error::UnknownMethod));
+    assert_eq!(Error::UnknownMethod.to_string(), "unknown method");
     assert_eq!(nip86::Call::parse(r#"{"method":"banpubkey","params":["zz"]}"#), Err(Error::Bad("params")));
     assert_eq!(nip86::Call::parse("x"), Err(Error::Bad("request")));
 }
