@@ -7,7 +7,7 @@ use crate::{
     row::{FileKey, FileRow, HostRow, PostKey, PostRow, Profile, UserRow, UserState},
 };
 use nexus_model::Action;
-use nexus_pubky::{Path, Record};
+use nexus_pubky::{Path, PubkyId, Record};
 
 impl Draft<'_> {
     /// What the line brings in the first pass.
@@ -23,6 +23,9 @@ impl Draft<'_> {
     fn user(&self) -> Drafted {
         let id = self.address.user;
         let mut effects = Effects::default();
+        if let Some(homeserver) = self.line.homeserver.as_deref().filter(|name| !self.is_trusted() && !is_home(name)) {
+            return Ok(Err(format!("the homeserver {:?} is neither a key nor a base URL", brief(homeserver))));
+        }
         if let Some(row) = self.host()
             && self.state.host(&id)?.as_ref() != Some(&row)
         {
@@ -101,4 +104,15 @@ const fn action(is_known: bool, is_gone: bool) -> Action {
         (true, false) => Action::Update,
         (false, false) => Action::Create,
     }
+}
+
+/// True for what can name a homeserver: its key, or its base URL.
+fn is_home(name: &str) -> bool {
+    let host = name.strip_prefix("http://").or_else(|| name.strip_prefix("https://"));
+    let is_host = |host: &str| host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[');
+    name.parse::<PubkyId>().is_ok() || host.is_some_and(is_host) && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn brief(text: &str) -> String {
+    text.chars().take(100).collect()
 }

@@ -175,6 +175,8 @@ impl Network {
         let target = if dice.percent(8) { earlier(dice, &posts[..place]) } else { None };
         let named = dice.percent(6).then(|| self.popular(dice)).filter(|user| *user != post.author);
         let kind = if parent.is_some() { PostKind::Short } else { kind(dice) };
+        // A collection embeds nothing.
+        let target = target.filter(|_| kind != PostKind::Collection);
         let picture = (kind == PostKind::Image).then(|| self.image(post.author, time, "picture.png"));
         let row = PostRow {
             key: post,

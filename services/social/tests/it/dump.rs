@@ -30,6 +30,27 @@ fn import(store: &dyn Store, lines: &str, options: Options) -> (Summary, Vec<Bad
     (summary, bad)
 }
 
+/// Where a user lives decides whose word about them is believed, so a stranger's dump can't make it anything.
+#[test]
+fn a_homeserver_that_is_none_is_told() {
+    let line = |homeserver: &str| {
+        let value = serde_json::json!({"name": "Ada"});
+        serde_json::json!({"uri": profile_uri(1), "value": value, "homeserver": homeserver}).to_string()
+    };
+    for fits in [user(2).as_str(), "http://127.0.0.1:6286", "https://homeserver.example/", "http://[::1]:80"] {
+        let store = Memory::new();
+        let (summary, bad) = import(&store, &line(fits), Options::default());
+        assert_eq!((summary.changed, bad.len()), (2, 0), "{fits}: {bad:?}");
+    }
+    for none in ["", "junk", "ftp://x", "http://", "http:// x", "https:///etc", &user(2).as_str()[1..]] {
+        let store = Memory::new();
+        let (summary, bad) = import(&store, &line(none), Options::default());
+        assert_eq!((summary.changed, bad.len()), (0, 1), "{none}");
+        assert!(bad[0].to_string().contains("neither a key nor a base URL"), "{}", bad[0]);
+        assert!(store.begin().unwrap().state().host(&user(1)).unwrap().is_none(), "{none}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 

@@ -6,7 +6,7 @@ use nexus_social::{
     effects::{Effects, RowChange},
     mock::{Network, Size},
     read::Read,
-    row::{Edge, PostKey, Target},
+    row::{Edge, PostKey, PostKind, Target},
 };
 use nexus_social_suite::model::Model;
 use std::collections::BTreeSet;
@@ -18,6 +18,18 @@ fn a_network_belongs_to_its_seed() {
     let rows = |seed| Network::new(Size::of(20, 60), seed, END).rows().collect::<Vec<_>>();
     assert_eq!(rows(1), rows(1));
     assert_ne!(rows(1), rows(2));
+}
+
+/// A dump of it can be imported by who verifies it.
+#[test]
+fn collections_embed_nothing() {
+    let collection = |row: &RowChange| match row {
+        RowChange::PutPost(row) => (row.kind == PostKind::Collection).then_some(row.embed.is_none()),
+        _ => None,
+    };
+    let bare: Vec<bool> =
+        Network::new(Size::of(200, 4_000), 3, END).rows().filter_map(|row| collection(&row)).collect();
+    assert!(bare.len() > 20 && bare.iter().all(|bare| *bare), "{bare:?}");
 }
 
 #[test]
