@@ -7,6 +7,7 @@ mod doctor;
 mod dotenv;
 mod failure;
 mod jobs;
+mod lines;
 mod load;
 mod progress;
 mod relay;

@@ -3,6 +3,7 @@
 use crate::{
     cli,
     failure::{Exit, Failure, Outcome},
+    lines,
     progress::{Counter, reading},
     settings::Settings,
 };
@@ -18,9 +19,6 @@ use std::{
     path::Path,
     sync::Arc,
 };
-
-/// A path that means standard input or output.
-const STANDARD: &str = "-";
 
 /// Opens the store.
 pub(crate) fn open_store(settings: &Settings) -> Outcome<Arc<SocialStore>> {
@@ -40,9 +38,9 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<Arc<SocialStore>> {
 pub(crate) fn export(settings: &Settings, file: &Path) -> Outcome {
     let store = open_store(settings)?;
     let counter = Counter::new("objects written:");
-    let lines = match file == Path::new(STANDARD) {
+    let lines = match lines::is_standard(file) {
         true => write(&store, io::stdout().lock(), &counter),
-        false => write(&store, File::create(file)?, &counter),
+        false => write(&store, lines::create(file)?, &counter),
     }?;
     counter.done();
     eprintln!("{lines} objects were written");
@@ -106,9 +104,8 @@ pub(crate) fn import(settings: &Settings, arguments: &cli::Import) -> Outcome {
 
 /// A file that can be read twice: standard input is kept aside first.
 fn open_input(path: &Path) -> Outcome<File> {
-    if path != Path::new(STANDARD) {
-        return File::open(path)
-            .map_err(|error| Failure::new(Exit::Failed, format!("{} can't be read: {error}", path.display())));
+    if !lines::is_standard(path) {
+        return lines::open(path);
     }
     let mut aside = tempfile::tempfile()?;
     io::copy(&mut io::stdin().lock().by_ref(), &mut aside)?;

@@ -28,6 +28,16 @@ fn import_of_an_export_is_the_same() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    for service in ["social", "relay"] {
+        let exported = run(directory.path(), [service, "export", "/dev/null/x"]);
+        assert_eq!(exported.status.code(), Some(1));
+        assert!(printed(&exported).contains("/dev/null/x can't be written: "), "{}", printed(&exported));
+    }
+}
+
+#[test]
 fn a_bad_line_is_told_with_its_number_and_the_rest_goes_on() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     mock(from.path());

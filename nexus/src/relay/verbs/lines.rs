@@ -1,23 +1,17 @@
 //! Events as lines of JSON, to and from files.
 
 use super::{Export, Import, nothing_left_out};
-use crate::{
-    failure::{Exit, Failure, Outcome},
-    progress::reading,
-};
+use crate::{failure::Outcome, lines, progress::reading};
 use nexus_nostr::{Filter, Seconds};
 use nexus_relay::Protected;
 use nexus_relay_server::transfer::{self, Checked, ImportOptions, Offline, OfflineRelay, Order};
 use nexus_sqlite::relay::SqliteStorage;
 use std::{
-    fs::File,
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::Path,
     sync::Arc,
 };
 
-/// A path that means standard input or output.
-const STANDARD: &str = "-";
 /// Lines that are told of one by one when they are left out; further ones are only counted.
 const TOLD: u64 = 100;
 
@@ -48,11 +42,10 @@ pub(super) async fn import(relay: &Arc<OfflineRelay<SqliteStorage>>, arguments: 
 }
 
 fn input(path: &Path) -> Outcome<Box<dyn BufRead + Send>> {
-    if path == Path::new(STANDARD) {
+    if lines::is_standard(path) {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
-    let file = File::open(path)
-        .map_err(|error| Failure::new(Exit::Failed, format!("{} can't be read: {error}", path.display())))?;
+    let file = lines::open(path)?;
     let length = file.metadata()?.len();
     Ok(Box::new(BufReader::new(reading("reading", length, file))))
 }
@@ -66,9 +59,9 @@ pub(super) async fn export(store: &SqliteStorage, arguments: &Export, now: Secon
         filter = filter.with_until(Seconds::new(until));
     }
     let order = if arguments.reverse { Order::Descending } else { Order::Ascending };
-    let written = match arguments.file == Path::new(STANDARD) {
+    let written = match lines::is_standard(&arguments.file) {
         true => write(store, &filter, order, now, io::stdout()).await?,
-        false => write(store, &filter, order, now, File::create(&arguments.file)?).await?,
+        false => write(store, &filter, order, now, lines::create(&arguments.file)?).await?,
     };
     eprintln!("{written} events were written");
     Ok(())

@@ -10,13 +10,16 @@ use nexus_relay::{
 };
 use std::{
     collections::BTreeMap,
-    io::{self, BufRead},
+    io::{self, BufRead, Read as _},
     sync::Arc,
 };
 use tokio::sync::mpsc;
 
 /// Batches that wait for their verification, and for the store.
 const AHEAD: usize = 2;
+/// Bytes of a line that are read at least, however small the relay wants messages to be: other relays may spell an
+/// event at greater length.
+const LINE: usize = 4 << 20;
 
 /// How an import is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +94,8 @@ pub async fn import<B: Backend>(
     let (read, batches) = mpsc::channel(AHEAD);
     let (vetted, mut to_store) = mpsc::channel(AHEAD);
     // Each ends with what it takes from, or when nobody takes from it any more.
-    let reading = tokio::task::spawn_blocking(move || Lines::new(from).read_all(options.batch.max(1), &read));
+    let lines = Lines::new(from, relay.settings().limits.message_bytes.max(LINE));
+    let reading = tokio::task::spawn_blocking(move || lines.read_all(options.batch.max(1), &read));
     let vetting = tokio::spawn(vet_all::<B>(Arc::clone(relay), batches, options.checked, vetted));
     let terms = Terms { source: &Source::Import, protected: options.protected, judge: None };
     let mut summary = Summary::default();
@@ -168,13 +172,15 @@ struct Batch {
 /// Lines as they are read.
 struct Lines<R> {
     from: R,
+    /// Bytes of a line at most. Longer ones are passed over and not kept.
+    longest: usize,
     number: u64,
     bytes: Vec<u8>,
 }
 
 impl<R: BufRead> Lines<R> {
-    const fn new(from: R) -> Self {
-        Self { from, number: 0, bytes: Vec::new() }
+    const fn new(from: R, longest: usize) -> Self {
+        Self { from, longest, number: 0, bytes: Vec::new() }
     }
 
     /// Reads batches of `size` lines to the end.
@@ -191,11 +197,12 @@ impl<R: BufRead> Lines<R> {
     fn read(&mut self, size: usize) -> io::Result<Batch> {
         let mut batch = Batch::default();
         while batch.lines < size as u64 {
-            self.bytes.clear();
-            if self.from.read_until(b'\n', &mut self.bytes)? == 0 {
-                break;
+            let Some(is_whole) = self.next_line()? else { break };
+            if !is_whole {
+                batch.lines += 1;
+                batch.unreadable.push((self.number, format!("longer than {} bytes", self.longest)));
+                continue;
             }
-            self.number += 1;
             let line = self.bytes.trim_ascii();
             if line.is_empty() {
                 continue;
@@ -207,6 +214,22 @@ impl<R: BufRead> Lines<R> {
             }
         }
         Ok(batch)
+    }
+
+    /// Reads a line, and tells whether there is all of it; `None` at the end.
+    fn next_line(&mut self) -> io::Result<Option<bool>> {
+        self.bytes.clear();
+        let most = self.longest as u64 + 1;
+        let read = (&mut self.from).take(most).read_until(b'\n', &mut self.bytes)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        let is_whole = (read as u64) < most || self.bytes.ends_with(b"\n");
+        if !is_whole {
+            self.from.skip_until(b'\n')?;
+        }
+        Ok(Some(is_whole))
     }
 }
 

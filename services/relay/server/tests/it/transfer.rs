@@ -67,6 +67,22 @@ async fn lines_that_are_left_out_are_told_and_the_rest_goes_on() {
     assert_eq!((summary.new, summary.unreadable, summary.refused.len()), (2, 3, 0));
 }
 
+/// A line without an end, as `/dev/zero` has it, costs no more memory than a long one.
+#[tokio::test]
+async fn lines_that_are_too_long_are_passed_over() {
+    let (relay, ..) = relay(Settings::default()).await;
+    let long = vec![b'x'; 5 << 20];
+    let text = [lines(&notes(1)).as_bytes(), &long, b"\n", lines(&notes(2)).as_bytes(), &long].concat();
+    let mut told = Vec::new();
+    let summary = import::<Adapters>(&relay, io::Cursor::new(text), ImportOptions::default(), |number, why| {
+        told.push((number, why.to_owned()))
+    });
+    let summary = summary.await.expect("it is read");
+    assert_eq!(summary, Summary { lines: 5, new: 2, known: 1, refused: BTreeMap::new(), unreadable: 2 });
+    let why = format!("longer than {} bytes", 4 << 20);
+    assert_eq!(told, [(2, why.clone()), (5, why)]);
+}
+
 #[tokio::test]
 async fn what_is_exported_is_the_same_when_it_is_imported() {
     let (first, ..) = relay(Settings::default()).await;
