@@ -3,7 +3,7 @@
 use super::{Relay, lane::Ahead};
 use crate::{
     ports::{CacheAdapter, Entry, LogLevel, RuntimeAdapter, StorageAdapter, WebSocketAdapter},
-    session::Session,
+    session::{News, Pace},
 };
 use nexus_model::Seq;
 use nexus_nostr::{Event, Kind};
@@ -220,11 +220,9 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         for (conn, sub) in &wanted {
             if let Some(session) = self.session(*conn) {
                 let is_slow = self.sockets.buffered_bytes(*conn) > settings.limits.outbound_bytes;
-                let show = |session: &mut Session| match is_slow {
-                    true => session.end_subscription(sub, "slow consumer"),
-                    false => session.live(sub, seq, event, json, &settings, now),
-                };
-                self.carry_out(&session, show).await;
+                let pace = if is_slow { Pace::Slow } else { Pace::Steady };
+                let news = News { seq, event, json };
+                self.carry_out(&session, |session| session.live(sub, news, pace, &settings, now)).await;
             }
         }
         wanted.len()

@@ -59,6 +59,26 @@ impl Waiting {
     }
 }
 
+/// Something that happens.
+#[derive(Clone, Copy, Debug)]
+pub struct News<'a> {
+    /// Where it stands in the journal; an ephemeral event has no position.
+    pub seq: Option<Seq>,
+    /// The event.
+    pub event: &'a Event,
+    /// Its text.
+    pub json: &'a Arc<str>,
+}
+
+/// Whether a client takes what it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// It does.
+    Steady,
+    /// More waits for it than may.
+    Slow,
+}
+
 impl Session {
     /// A stored event that a subscription asked for; `None` if it has ended meanwhile.
     pub fn stored_event(&self, sub: &str, json: &str) -> Option<Action> {
@@ -81,23 +101,18 @@ impl Session {
         std::iter::once(end).chain(after).collect()
     }
 
-    /// An event that the subscription's filters want: `seq` is its position, or `None` if it is ephemeral.
-    pub fn live(
-        &mut self,
-        sub: &str,
-        seq: Option<Seq>,
-        event: &Event,
-        json: &Arc<str>,
-        settings: &Settings,
-        now: Timestamp,
-    ) -> Vec<Action> {
+    /// An event that the subscription's filters want. A slow client's subscription ends rather than that events are
+    /// left out; while stored ones are sent, which fill its queue, the event waits here in any case.
+    pub fn live(&mut self, sub: &str, news: News<'_>, pace: Pace, settings: &Settings, now: Timestamp) -> Vec<Action> {
+        let News { seq, event, json } = news;
         if !self.scope_in(sub, settings, now).allows(event) {
             return Vec::new();
         }
         match self.subscriptions.get_mut(sub).map(|subscription| &mut subscription.phase) {
-            Some(Phase::Live(since)) if seq.is_none_or(|seq| seq > *since) => {
-                vec![send(&RelayMessage::Event { sub, json })]
-            }
+            Some(Phase::Live(since)) if seq.is_none_or(|seq| seq > *since) => match pace {
+                Pace::Steady => vec![send(&RelayMessage::Event { sub, json })],
+                Pace::Slow => self.end_subscription(sub, "slow consumer"),
+            },
             Some(Phase::Storing(waiting)) => {
                 if waiting.push(seq, json, &settings.limits) {
                     return Vec::new();

@@ -6,6 +6,8 @@ mod live;
 mod negotiate;
 mod receive;
 
+pub use live::{News, Pace};
+
 use crate::{
     ports::{ConnectionId, ConnectionMeta, Scope, Viewer},
     rules::{admission::Admission, lists::Lists, rates::Buckets},

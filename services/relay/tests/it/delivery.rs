@@ -2,10 +2,11 @@
 
 use crate::stage::{NOW, TestStage};
 use futures_util::FutureExt;
-use nexus_model::Verified;
-use nexus_nostr::{Event, Kind, Seconds, SigningKey, Tags, nip::nip42::RelayUrl};
+use nexus_model::{Seq, Verified};
+use nexus_nostr::{EoseHint, Event, Kind, Seconds, SigningKey, Tags, nip::nip42::RelayUrl};
 use nexus_relay::{
-    ports::{PreparedEvent, StorageAdapter},
+    ports::{ConnectionId, PreparedEvent, StorageAdapter},
+    session::{Action, Context, News, Pace, Session},
     settings::{Limits, Settings},
 };
 use nexus_relay_suite::scenario::Stage;
@@ -221,22 +222,29 @@ fn who_publishes_does_not_pass_on_if_somebody_else_does() {
     });
 }
 
+const AT: nexus_model::Timestamp = nexus_model::Timestamp::from_millis(NOW);
+
+/// A session that asked for everything, and was sent nothing of it yet.
+fn asking(settings: &Settings) -> Session {
+    let mut session = Session::new(ConnectionId::new(1), None, String::new(), AT);
+    let (buckets, lists) = (Default::default(), Default::default());
+    let mut context = Context { settings, lists: &lists, buckets: &buckets, now: AT };
+    assert!(matches!(session.receive(r#"["REQ","s",{}]"#, &mut context)[..], [Action::Subscribe(..)]));
+    session
+}
+
 /// A client whose stored events wait holds no more of what happens meanwhile than it may, in number and in bytes.
 #[test]
 fn what_waits_for_stored_events_is_bounded() {
-    use nexus_relay::session::{Action, Session};
     let limits = Limits { live_buffer: 5, outbound_bytes: 1_000, ..Limits::default() };
     let settings = Settings { limits, ..Settings::default() };
     for (length, expected) in [(10, 5), (250, 4), (1_000, 1), (1_001, 0)] {
-        let now = nexus_model::Timestamp::from_millis(NOW);
-        let mut session = Session::new(nexus_relay::ports::ConnectionId::new(1), None, String::new(), now);
-        let (buckets, lists) = (Default::default(), Default::default());
-        let mut context = nexus_relay::session::Context { settings: &settings, lists: &lists, buckets: &buckets, now };
-        assert!(matches!(session.receive(r#"["REQ","s",{}]"#, &mut context)[..], [Action::Subscribe(..)]));
+        let mut session = asking(&settings);
         let (note, json): (_, Arc<str>) = (event(1, 1, &[], ""), "x".repeat(length).into());
         let mut kept = 0;
         let ended = loop {
-            let actions = session.live("s", None, &note, &json, &settings, now);
+            let news = News { seq: None, event: &note, json: &json };
+            let actions = session.live("s", news, Pace::Steady, &settings, AT);
             if !actions.is_empty() {
                 break actions;
             }
@@ -245,6 +253,26 @@ fn what_waits_for_stored_events_is_bounded() {
         assert_eq!(kept, expected, "{length}");
         assert!(matches!(&ended[..], [Action::Unsubscribe(_), Action::Send(text)] if text.contains("error: too much")));
     }
+}
+
+/// The stored events fill the client's queue by themselves: that is no reason to end the subscription, nor is an
+/// event that they already had.
+#[test]
+fn only_what_would_be_sent_now_ends_a_slow_subscription() {
+    let settings = Settings::default();
+    let mut session = asking(&settings);
+    let (note, json): (_, Arc<str>) = (event(1, 1, &[], ""), "{}".into());
+    let happens = |session: &mut Session, seq: u64| {
+        let news = News { seq: Some(Seq::new(seq)), event: &note, json: &json };
+        session.live("s", news, Pace::Slow, &settings, AT)
+    };
+    assert!(happens(&mut session, 5).is_empty());
+    let stored = session.stored("s", Seq::new(4), EoseHint::Finish, &settings);
+    assert!(matches!(&stored[..], [Action::Send(end), Action::Send(event)]
+        if end.starts_with("[\"EOSE\"") && event.starts_with("[\"EVENT\"")));
+    assert!(happens(&mut session, 4).is_empty());
+    let ended = happens(&mut session, 6);
+    assert!(matches!(&ended[..], [Action::Unsubscribe(_), Action::Send(text)] if text.contains("slow consumer")));
 }
 
 /// What a history of the journal is made of: stored past the relay, published, or delivered.
