@@ -146,7 +146,7 @@ impl<D: D1> StorageAdapter for D1Storage<D> {
         }
         let mut seen = HashSet::new();
         let events = ordered.into_values().filter(|found| seen.insert(found.id)).collect();
-        Ok(Page { events, more, scanned: 0 })
+        Ok(Page { events, more, ..Page::default() })
     }
 
     async fn count(

@@ -68,7 +68,12 @@ impl StorageAdapter for SqliteStorage {
     }
 
     async fn query(&self, filters: &[Filter], scope: &Scope) -> Answer<Page> {
-        self.readers.ask(PageQuestion::new(filters, scope, Arc::clone(&self.core.near)), budget(scope)).await
+        self.query_within(filters, scope, usize::MAX).await
+    }
+
+    async fn query_within(&self, filters: &[Filter], scope: &Scope, bytes: usize) -> Answer<Page> {
+        let question = PageQuestion::new(filters, scope, Arc::clone(&self.core.near), bytes);
+        self.readers.ask(question, budget(scope)).await
     }
 
     async fn count(

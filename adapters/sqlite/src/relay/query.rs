@@ -81,14 +81,31 @@ pub(super) struct PageQuestion {
     own: BTreeMap<Place, StoredEvent>,
     /// What all filters found.
     all: BTreeMap<(usize, Reverse<Seconds>, EventId), StoredEvent>,
+    /// Bytes that further texts may have. One that doesn't fit is left out: nothing stands for it.
+    room: usize,
     more: bool,
     scanned: u64,
 }
 
 impl PageQuestion {
-    pub(super) fn new(filters: &[Filter], scope: &Scope, near: Arc<Near>) -> Self {
+    /// The question of which the answer has at most so many `bytes` of texts.
+    pub(super) fn new(filters: &[Filter], scope: &Scope, near: Arc<Near>, bytes: usize) -> Self {
         let (scans, own, all) = (Scans::new(filters, scope), BTreeMap::new(), BTreeMap::new());
-        Self { scans, near: Some(near), own, all, more: false, scanned: 0 }
+        Self { scans, near: Some(near), own, all, room: bytes, more: false, scanned: 0 }
+    }
+
+    /// Adds an event to what the current filter found.
+    fn add(&mut self, (place, mut event): (Place, StoredEvent)) {
+        match self.room.checked_sub(event.json.len()) {
+            Some(room) => self.room = room,
+            None => event.json = Arc::default(),
+        }
+        self.own.insert(place, event);
+    }
+
+    /// Takes the last event out of what the current filter found.
+    fn drop_last(&mut self) {
+        self.room += self.own.pop_last().map_or(0, |(_, event)| event.json.len());
     }
 
     /// Adds what the current filter found to the answer.
@@ -104,7 +121,10 @@ impl PageQuestion {
     fn finish(&mut self) -> Page {
         let mut seen = HashSet::new();
         let events = std::mem::take(&mut self.all).into_values().filter(|event| seen.insert(event.id));
-        Page { events: events.collect(), more: self.more, scanned: self.scanned }
+        let mut events: Vec<StoredEvent> = events.collect();
+        let whole = events.iter().position(|event| event.json.is_empty()).unwrap_or(events.len());
+        let rest = events.drain(whole..).map(|event| (event.created_at, event.id)).collect();
+        Page { events, rest, more: self.more, scanned: self.scanned }
     }
 }
 
@@ -128,11 +148,11 @@ impl Question for PageQuestion {
                 Next::Pause => return Ok(None),
                 Next::End => true,
                 Next::Match(found) => {
-                    self.own.extend(stored(found));
+                    stored(found).into_iter().for_each(|found| self.add(found));
                     let is_over = self.own.len() > limit;
                     if is_over {
                         self.more = true;
-                        self.own.pop_last();
+                        self.drop_last();
                     }
                     is_over && order == Order::Time
                 }

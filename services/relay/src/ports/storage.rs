@@ -32,6 +32,16 @@ pub trait StorageAdapter: MaybeSend + MaybeSync {
     /// Each filter gives at most its `limit`, which must be set. A search gives the best first.
     fn query(&self, filters: &[Filter], scope: &Scope) -> impl Future<Output = Result<Page, StorageError>> + MaybeSend;
 
+    /// The same with texts of at most `bytes`: of the events that follow, the page's `rest` says which they are.
+    fn query_within(
+        &self,
+        filters: &[Filter],
+        scope: &Scope,
+        bytes: usize,
+    ) -> impl Future<Output = Result<Page, StorageError>> + MaybeSend {
+        async move { Ok(self.query(filters, scope).await?.within(bytes)) }
+    }
+
     /// The events that match `filter`, for whoever may see them all.
     fn query_events(
         &self,
@@ -219,10 +229,28 @@ impl StoredEvent {
 pub struct Page {
     /// The events, in order.
     pub events: Vec<StoredEvent>,
+    /// When the events that follow them were written, and their ids, in order: their texts were left out.
+    pub rest: Vec<(Seconds, EventId)>,
     /// True if some filter's limit left events out.
     pub more: bool,
     /// Entries and rows that were looked at for it, as far as the store counts them.
     pub scanned: u64,
+}
+
+impl Page {
+    /// This page with texts of at most `bytes`.
+    #[must_use]
+    pub fn within(mut self, bytes: usize) -> Self {
+        let mut room = bytes;
+        let mut fits = |event: &StoredEvent| {
+            let left = room.checked_sub(event.json.len());
+            left.inspect(|left| room = *left).is_some()
+        };
+        let whole = self.events.iter().take_while(|event| fits(event)).count();
+        let rest = self.events.drain(whole..).map(|event| (event.created_at, event.id));
+        self.rest = rest.chain(std::mem::take(&mut self.rest)).collect();
+        self
+    }
 }
 
 /// What a count found.

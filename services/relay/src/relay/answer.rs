@@ -3,7 +3,7 @@
 use super::{Relay, Shared, lock};
 use crate::{
     ports::{
-        CacheAdapter, ConnectionId, LogLevel, Page, RuntimeAdapter, Scope, StorageAdapter, StorageError,
+        CacheAdapter, ConnectionId, LogLevel, Page, RuntimeAdapter, Scope, StorageAdapter, StorageError, StoredEvent,
         WebSocketAdapter,
     },
     session::Action,
@@ -11,9 +11,22 @@ use crate::{
 };
 use nexus_model::{Raw, Seq};
 use nexus_nostr::{
-    EoseHint, Error, Event, Filter, Prefix, PublicKey, Reason,
+    EoseHint, Error, Event, EventId, Filter, Prefix, PublicKey, Reason, Seconds,
     nip::{nip42, nip45::HyperLogLog},
 };
+use std::collections::HashMap;
+
+/// How many events are read at once of those whose texts a page left out. With the largest events (64 KiB) these are
+/// 4 MiB.
+const PART: usize = 64;
+
+/// Whether the client takes more of what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    On,
+    /// No: it is gone, or the subscription has ended.
+    Over,
+}
 
 impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter> Relay<S, C, W, R> {
     pub(super) fn authenticate(&self, session: &Shared, event: Raw<Event>) {
@@ -48,10 +61,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             self.carry_out(session, |session| session.end_subscription(sub, "subscriptions are not available")).await;
             return;
         }
-        match self.find(session, sub, &filters).await {
-            Ok((upto, page)) => {
-                self.send_stored(session, sub, &page).await;
-                let hint = if page.more { EoseHint::More } else { EoseHint::Finish };
+        match self.find_and_send(session, sub, &filters).await {
+            Ok((upto, hint)) => {
                 // Sent under the session's lock, or a live event could come before the end of the stored ones.
                 let mut session = lock(session);
                 let answer = session.stored(sub, upto, hint, &self.settings());
@@ -69,23 +80,47 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         self.carry_out(session, |session| session.end_subscription(sub, why)).await;
     }
 
-    /// Sends stored events as fast as the client takes them. Live events wait in the session meanwhile.
-    async fn send_stored(&self, session: &Shared, sub: &str, page: &Page) {
-        let conn = lock(session).id();
-        for event in &page.events {
-            self.sockets.room(conn).await;
-            let Some(action) = lock(session).stored_event(sub, &event.json) else { return };
-            self.send_all(conn, vec![action]);
-        }
-    }
-
-    async fn find(&self, session: &Shared, sub: &str, filters: &[Filter]) -> Result<(Seq, Page), StorageError> {
+    /// Sends the stored events that filters ask for as fast as the client takes them. Live events wait in the session
+    /// meanwhile. Gives the position up to which these were all, and whether a limit left some out.
+    async fn find_and_send(
+        &self,
+        session: &Shared,
+        sub: &str,
+        filters: &[Filter],
+    ) -> Result<(Seq, EoseHint), StorageError> {
         let upto = self.storage.last_seq().await?;
         let mut scope = lock(session).scope_in(sub, &self.settings(), self.runtime.now());
         scope.max_seq = Some(upto);
-        let mut page = self.storage.query(filters, &scope).await?;
+        let mut page = self.storage.query_within(filters, &scope, self.settings().limits.outbound_bytes).await?;
         self.complete_second(filters, &scope, &mut page).await?;
-        Ok((upto, page))
+        let mut flow = self.send_stored(session, sub, page.events).await;
+        let (conn, mut parts) = (lock(session).id(), page.rest.chunks(PART));
+        while let (Flow::On, Some(part)) = (flow, parts.next()) {
+            self.sockets.room(conn).await;
+            flow = self.send_stored(session, sub, self.read_part(part, &scope).await?).await;
+        }
+        Ok((upto, if page.more { EoseHint::More } else { EoseHint::Finish }))
+    }
+
+    async fn send_stored(&self, session: &Shared, sub: &str, events: Vec<StoredEvent>) -> Flow {
+        let conn = lock(session).id();
+        for event in events {
+            self.sockets.room(conn).await;
+            let action = lock(session).stored_event(sub, &event.json);
+            let Some(Action::Send(text)) = action else { return Flow::Over };
+            if self.try_send(conn, &text).is_err() {
+                return Flow::Over;
+            }
+        }
+        Flow::On
+    }
+
+    /// The events of a page whose texts were left out, in its order, without those that are gone since.
+    async fn read_part(&self, part: &[(Seconds, EventId)], scope: &Scope) -> Result<Vec<StoredEvent>, StorageError> {
+        let filter = Filter::new().with_ids(part.iter().map(|(_, id)| *id)).with_limit(part.len());
+        let found = self.storage.query(&[filter], scope).await?.events;
+        let mut by_id: HashMap<EventId, StoredEvent> = found.into_iter().map(|event| (event.id, event)).collect();
+        Ok(part.iter().filter_map(|(_, id)| by_id.remove(id)).collect())
     }
 
     /// Where the relay's own limit cut, the rest of that second is added, so that a client that goes on with
@@ -97,18 +132,20 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
             filter.search().is_none()
                 && filter.limit().is_some_and(|limit| limit == limits.limit || limit == limits.default_limit)
         };
-        let ([filter], Some(last)) = (filters, page.events.last()) else { return Ok(()) };
+        let moments = || page.events.iter().map(|event| (event.created_at, event.id)).chain(page.rest.iter().copied());
+        let ([filter], Some((second, last))) = (filters, moments().last()) else { return Ok(()) };
         if settings.read.eose_hint == Switch::Off || !page.more || !is_ours(filter) {
             return Ok(());
         }
-        let (second, last) = (last.created_at, last.id);
-        let sent = page.events.iter().filter(|event| event.created_at == second).count();
-        let of_second = filter.clone().with_since(second).with_until(second).with_limit(sent + limits.boundary);
-        let rest = self.storage.query(&[of_second], scope).await?;
-        page.events.extend(rest.events.into_iter().filter(|event| event.id > last));
-        if !rest.more {
+        let most = moments().filter(|(at, _)| *at == second).count() + limits.boundary;
+        let of_second = filter.clone().with_since(second).with_until(second).with_limit(most + 1);
+        let mut all = self.storage.ids(&of_second, most + 1, scope).await?;
+        let is_whole = all.len() <= most;
+        all.truncate(most);
+        page.rest.extend(all.into_iter().filter(|(_, id)| *id > last));
+        if is_whole {
             let older = filter.clone().with_until(second.plus(-1)).with_limit(1);
-            page.more = second.get() > 0 && !self.storage.query(&[older], scope).await?.events.is_empty();
+            page.more = second.get() > 0 && !self.storage.ids(&older, 1, scope).await?.is_empty();
         }
         Ok(())
     }

@@ -280,11 +280,18 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
-    /// Queues a message. A client whose queue is full gets nothing more: answers may not be left out silently.
+    /// Queues a message. Whoever is gone needs none.
     fn send(&self, conn: ConnectionId, text: &str) {
-        if self.sockets.send(conn, text) == Err(WsError::Full) {
+        let _ = self.try_send(conn, text);
+    }
+
+    /// Queues a message. A client whose queue is full gets nothing more: answers may not be left out silently.
+    fn try_send(&self, conn: ConnectionId, text: &str) -> Result<(), WsError> {
+        let sent = self.sockets.send(conn, text);
+        if sent == Err(WsError::Full) {
             self.close(conn, 1013, "slow consumer");
         }
+        sent
     }
 
     fn close(&self, conn: ConnectionId, code: u16, reason: &str) {

@@ -23,7 +23,7 @@ pub(super) fn page(state: &State, filters: &[Filter], scope: &Scope) -> Page {
     }
     let mut seen = HashSet::new();
     let first = ordered.into_values().filter(|kept| seen.insert(kept.stored.id));
-    Page { events: first.map(|kept| kept.stored.clone()).collect(), more, scanned: 0 }
+    Page { events: first.map(|kept| kept.stored.clone()).collect(), more, ..Page::default() }
 }
 
 /// How many match any of `filters`, at most `cap`.

@@ -351,3 +351,38 @@ proptest! {
         });
     }
 }
+
+/// However little is held at once for a client that reads slowly, it gets the same, in the same order.
+#[test]
+fn a_page_in_parts_is_the_same_page() {
+    let answers = |outbound_bytes: usize| {
+        run(async move {
+            let limits = Limits { outbound_bytes, default_limit: 200, ..Limits::default() };
+            let mut stage = TestStage::new(Settings { limits, ..settings() }).await;
+            let note = |number: usize| {
+                let (at, words) =
+                    (NOW / 1_000 - i64::try_from(number % 90).expect("small"), "word ".repeat(number % 7));
+                key(9).sign(Kind::NOTE, Seconds::new(at), Tags::default(), format!("note {number} {words}"))
+            };
+            let notes = (0..400)
+                .map(|number| PreparedEvent::new(Verified::by_operator(note(number)), Seconds::new(NOW / 1_000), None));
+            stage.relay.storage().store_batch(notes.collect()).await.expect("memory can be written");
+            stage.connect("reader").await;
+            let filters = [
+                r#"{}"#,
+                r#"{"limit":150}"#,
+                r#"{"search":"word","limit":100}"#,
+                r#"{"until":1699999990,"limit":90},{"since":1699999980,"limit":130}"#,
+            ];
+            for filters in filters {
+                stage.send("reader", &format!(r#"["REQ","s",{filters}]"#)).await;
+            }
+            stage.gather("reader")
+        })
+    };
+    let whole = answers(1 << 30);
+    assert!(whole.len() > 500 && whole.iter().filter(|text| text.starts_with("[\"EOSE\"")).count() == 4);
+    for bytes in [0, 300, 20_000] {
+        assert_eq!(answers(bytes), whole, "{bytes} bytes");
+    }
+}

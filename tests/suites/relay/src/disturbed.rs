@@ -86,6 +86,7 @@ impl<S: StorageAdapter> StorageAdapter for Disturbed<S> {
     passed_on! {
         store_batch(events: Vec<PreparedEvent>) -> Vec<Outcome>;
         query(filters: &[Filter], scope: &Scope) -> Page;
+        query_within(filters: &[Filter], scope: &Scope, bytes: usize) -> Page;
         count(filters: &[Filter], cap: u64, registers: Option<HyperLogLog>, scope: &Scope) -> Count;
         ids(filter: &Filter, cap: usize, scope: &Scope) -> Vec<(Seconds, EventId)>;
         get_event(id: &EventId) -> Option<StoredEvent>;

@@ -10,7 +10,7 @@ mod world;
 use model::Model;
 use nexus_model::Seq;
 use nexus_nostr::{EventId, Filter};
-use nexus_relay::ports::{Entry, Outcome, Scope, StorageAdapter};
+use nexus_relay::ports::{Entry, Outcome, Page, Scope, StorageAdapter};
 use std::collections::BTreeSet;
 pub use world::World;
 
@@ -70,13 +70,25 @@ async fn compare<S: StorageAdapter>(store: &S, model: &Model, world: &mut World,
     let found: Vec<EventId> = page.events.iter().map(|event| event.id).collect();
     let texts: Vec<String> = filters.iter().map(Filter::to_json).collect();
     let (expected, more) = model.query(&filters, &scope);
-    assert_eq!((found, page.more), (expected, more), "seed {seed}: {texts:?}");
+    assert_eq!((&found, page.more), (&expected, more), "seed {seed}: {texts:?}");
+    compare_within(store, &filters, &scope, &page, world.below(4_000)).await;
     let count = store.count(&filters, 20, None, &scope).await.expect("the store works");
     let all = model.count(&filters, &scope);
     assert_eq!((count.count, count.capped), (all.min(20), all > 20), "seed {seed}: {texts:?}");
     let ids = store.ids(&filters[0], 15, &scope).await.expect("the store works");
     let expected = model.query(&[filters[0].clone().with_limit(filters[0].limit().unwrap_or(15).min(15))], &scope).0;
     assert_eq!(ids.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), expected, "seed {seed}: {texts:?}");
+}
+
+/// A page of which not all texts are wanted is the same page, as far as they go.
+async fn compare_within<S: StorageAdapter>(store: &S, filters: &[Filter], scope: &Scope, whole: &Page, bytes: u64) {
+    let bytes = usize::try_from(bytes).expect("it is small");
+    let page = store.query_within(filters, scope, bytes).await.expect("the store works");
+    let (first, later) = whole.events.split_at(page.events.len());
+    assert_eq!((&*page.events, page.more), (first, whole.more), "{bytes} bytes");
+    assert!(first.iter().map(|event| event.json.len()).sum::<usize>() <= bytes, "{bytes} bytes");
+    let later: Vec<_> = later.iter().map(|event| (event.created_at, event.id)).collect();
+    assert_eq!(page.rest, later, "{bytes} bytes");
 }
 
 /// The journal's creations are exactly what is stored, and nothing is both there and removed later.

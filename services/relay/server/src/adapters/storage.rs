@@ -68,8 +68,12 @@ impl<S: StorageAdapter> StorageAdapter for WatchedStorage<S> {
     }
 
     async fn query(&self, filters: &[Filter], scope: &Scope) -> Answer<Page> {
-        let page = self.timed("query", self.store.query(filters, scope)).await?;
-        self.meters.found(page.events.len(), page.scanned);
+        self.query_within(filters, scope, usize::MAX).await
+    }
+
+    async fn query_within(&self, filters: &[Filter], scope: &Scope, bytes: usize) -> Answer<Page> {
+        let page = self.timed("query", self.store.query_within(filters, scope, bytes)).await?;
+        self.meters.found(page.events.len() + page.rest.len(), page.scanned);
         Ok(page)
     }
 

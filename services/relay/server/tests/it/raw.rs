@@ -86,8 +86,17 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<(u8, Vec
 
 /// The most memory that this process has had, in bytes. Each test has a process of its own.
 pub(crate) fn peak_memory() -> usize {
+    status("VmHWM:")
+}
+
+/// The memory that this process has now, in bytes, without what it sees of files.
+pub(crate) fn own_memory() -> usize {
+    status("RssAnon:")
+}
+
+fn status(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux tells");
     let kibibytes: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
     kibibytes << 10
 }

@@ -5,12 +5,15 @@ use crate::{
     client::Client,
     hostile::is_well,
     house::{House, PATIENCE, config, event},
-    raw::{compressed, frame, narrow, next, payload, peak_memory},
+    raw::{compressed, frame, narrow, next, own_memory, payload, peak_memory},
 };
 use flate2::{Compress, Compression, FlushCompress};
 use nexus_config::Size;
-use nexus_relay::ports::{ConnectionId, WebSocketAdapter};
+use nexus_model::Verified;
+use nexus_nostr::{Event, EventId};
+use nexus_relay::ports::{ConnectionId, PreparedEvent, StorageAdapter, WebSocketAdapter};
 use nexus_relay_server::config::{Connections, Relay};
+use sha2::{Digest, Sha256};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// What may wait for a client.
@@ -185,4 +188,67 @@ fn deflated(text: &str) -> Vec<u8> {
     assert!(output.ends_with(&[0, 0, 0xFF, 0xFF]));
     output.truncate(output.len() - 4);
     output
+}
+
+/// Events of one kind that are stored for a question that nobody reads the answer of.
+const PAGE: usize = 150;
+/// Clients that ask for them and don't read.
+const STUCK: usize = 12;
+
+/// A stranger asks for much and doesn't read: little of it is held. What is removed meanwhile it doesn't get.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_nobody_reads_is_not_held() {
+    let house = house(1 << 20).await;
+    let (mut ids, padding) = (Vec::new(), "x".repeat(LARGE));
+    for kind in [1, 7] {
+        let template = event(1, kind, &[], &padding);
+        let notes: Vec<Event> = (0..PAGE).map(|number| numbered(&template, number)).collect();
+        ids.extend(notes.iter().map(|note| note.id));
+        let prepared = |note: &Event| PreparedEvent::new(Verified::by_operator(note.clone()), note.created_at, None);
+        for part in notes.chunks(20) {
+            let part = part.iter().map(prepared).collect();
+            house.relay.storage().store_batch(part).await.expect("it is stored");
+        }
+    }
+    house.relay.deliver().await;
+    house.settled().await;
+    let before = own_memory();
+    let mut streams = Vec::new();
+    for number in 1..=STUCK {
+        let mut stream = narrow(&house).await;
+        let question = frame(r#"["REQ","s",{"kinds":[1],"limit":1000},{"kinds":[7],"limit":1000}]"#);
+        stream.write_all(&question).await.expect("it is read");
+        streams.push(stream);
+        let are_stuck = async |house: &House| {
+            let sockets = house.relay.sockets();
+            let is_stuck = |id: &ConnectionId| sockets.buffered_bytes(*id) > SOFT;
+            sockets.connections().iter().filter(|id| is_stuck(id)).count() == number
+        };
+        house.until("the answer waits", are_stuck).await;
+    }
+    let held = own_memory().saturating_sub(before);
+    assert!(held < STUCK * PAGE * LARGE, "{held} bytes are held for answers of {}", 2 * STUCK * PAGE * LARGE);
+    let mut stream = streams.remove(0);
+    // All are of one second, so the highest id is the last.
+    ids.sort_unstable();
+    let removed = ids.pop().expect("an id");
+    assert!(house.relay.storage().delete_event(&removed).await.expect("it is removed"));
+    assert!(next(&mut stream).await.expect("a challenge").1.starts_with(b"[\"AUTH\""));
+    let mut got: Vec<EventId> = Vec::new();
+    loop {
+        let (_, text) = next(&mut stream).await.expect("the connection is open");
+        if text.starts_with(b"[\"EOSE\"") {
+            break;
+        }
+        let text = String::from_utf8(text).expect("text");
+        let message: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        got.push(message[2]["id"].as_str().and_then(|id| id.parse().ok()).expect(&text));
+    }
+    assert_eq!(got, ids);
+}
+
+/// An event as `template`, with an id of its own.
+fn numbered(template: &Event, number: usize) -> Event {
+    let digest = Sha256::new().chain_update(template.id.as_bytes()).chain_update(number.to_be_bytes()).finalize();
+    Event { id: EventId::from_bytes(digest.into()), ..template.clone() }
 }
