@@ -17,8 +17,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// How long the client of one connection may take nothing. It is set by the first service that is asked and minds;
-/// until then, it is without end. Services that don't mind leave it, since answers of others may wait.
+/// How long the client of one connection may take nothing: what the service says that was asked last of those that
+/// mind, and without end until one was. The others leave it, since answers of these may wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StallLimit(Arc<AtomicU64>);
 

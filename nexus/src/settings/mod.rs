@@ -225,8 +225,7 @@ impl Settings {
 
     /// True if consumers are sent whatever there is.
     fn sends_unasked(&self) -> bool {
-        let is_on = self.services.is_empty() || self.services.contains(&Service::Sync);
-        is_on && self.sync.disable_acks.is_on()
+        self.services.contains(&Service::Sync) && self.sync.disable_acks.is_on()
     }
 
     /// The certificate's files, where TLS is on.

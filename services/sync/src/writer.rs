@@ -102,7 +102,7 @@ pub fn resume(store: &dyn Store, now: Timestamp) -> Result<()> {
 }
 
 impl Input {
-    /// The account that it is about.
+    /// The account whose repo is decided about. What is only written down needs none.
     fn did(&self) -> Option<&Did> {
         match self {
             Self::Commit(commit) => Some(&commit.get().did),

@@ -13,7 +13,7 @@ use nexus_sync::{
     event::{Event, Kind},
     identity::Found,
     repo::{Name, Repo, RepoId},
-    store::{self, Counts, More, SetAside, StoredEvent, Transaction, value},
+    store::{self, Counts, SetAside, StoredEvent, Transaction, value},
 };
 use rusqlite::{OptionalExtension, params};
 use std::{
@@ -256,14 +256,14 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Reads what is set aside for a repo, in the order of arrival, for as long as `take` wants more.
-    fn read_buffers(&self, repo: RepoId, mut take: impl FnMut(&str) -> store::Result<More>) -> store::Result<()> {
+    /// Reads what is set aside for a repo, in the order of arrival, until there is no room for more.
+    fn read_buffers(&self, repo: RepoId, aside: &mut SetAside) -> store::Result<()> {
         let sql = "SELECT body FROM buffers WHERE repo = ?1 ORDER BY n";
         let mut statement = self.group.prepare_cached(sql).map_err(crate::Error::from)?;
         let mut rows = statement.query([codec::cell(repo.0)]).map_err(crate::Error::from)?;
         while let Some(row) = rows.next().map_err(crate::Error::from)? {
             let body = row.get_ref(0).map_err(crate::Error::from)?.as_str();
-            if take(body.map_err(rusqlite::Error::from).map_err(crate::Error::from)?)? == More::Unwanted {
+            if aside.take(body.map_err(rusqlite::Error::from).map_err(crate::Error::from)?)?.is_break() {
                 break;
             }
         }
@@ -331,7 +331,7 @@ impl Transaction for Draft<'_> {
 
     fn buffered(&self, repo: RepoId, most_bytes: usize) -> store::Result<SetAside> {
         let mut aside = SetAside::within(most_bytes);
-        self.read_buffers(repo, |body| aside.take(body))?;
+        self.read_buffers(repo, &mut aside)?;
         Ok(aside)
     }
 

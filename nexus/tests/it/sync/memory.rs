@@ -80,7 +80,7 @@ fn id_of(event: &str) -> u64 {
     number.parse().unwrap()
 }
 
-/// Takes and acknowledges everything. Acknowledgements leave when nothing more is ready to be read.
+/// Takes everything, and acknowledges four events at a time.
 async fn take_all(program: &Program) -> BTreeSet<u64> {
     let (mut sink, mut stream) = Client::connect(program).await.socket.split();
     let (mut seen, mut settled) = (BTreeSet::new(), Vec::new());

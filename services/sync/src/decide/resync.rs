@@ -1,7 +1,7 @@
 //! The life of a resync: claimed, applied in batches, finished or failed.
 
 use super::{Decision, Outcome, live};
-use crate::effects::{BufferChange, Effects};
+use crate::effects::{BufferChange, Effects, RowChange};
 use crate::event::Event;
 use crate::repo::{Head, Repo, RepoId, Retry, State, Status};
 use crate::resync::Batch;
@@ -120,7 +120,7 @@ pub fn finish(
         next.lose();
     }
     next.head = Some(head);
-    effects.repo = crate::effects::RowChange::Put(Box::new(next));
+    effects.repo = RowChange::Put(Box::new(next));
     Outcome::Applied.with(effects)
 }
 

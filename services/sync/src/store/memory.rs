@@ -1,6 +1,6 @@
 //! A store in memory: for tests, and to say in few words what a store does.
 
-use super::{Counts, Error, More, Result, SetAside, Store, StoredEvent, Transaction, value};
+use super::{Counts, Error, Result, SetAside, Store, StoredEvent, Transaction, value};
 use crate::effects::{BufferChange, Effects, FORGOTTEN, RowChange, WholeIndex};
 use crate::identity::{Found, Identity};
 use crate::repo::{Name, Repo, RepoId};
@@ -178,7 +178,7 @@ impl Transaction for Open<'_> {
     fn buffered(&self, repo: RepoId, most_bytes: usize) -> Result<SetAside> {
         let mut aside = SetAside::within(most_bytes);
         for commit in self.tables.buffers.get(&repo).into_iter().flatten() {
-            if aside.take(&value::encode(commit))? == More::Unwanted {
+            if aside.take(&value::encode(commit))?.is_break() {
                 break;
             }
         }

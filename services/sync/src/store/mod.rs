@@ -15,6 +15,7 @@ use crate::identity::{Found, Identity};
 use crate::repo::{Name, Repo, RepoId};
 use nexus_atproto::{Cid, Did, RepoCommit};
 use nexus_model::{Seq, Timestamp};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Durable state of the sync service.
@@ -150,33 +151,24 @@ pub enum Extent {
     Cut,
 }
 
-/// Whether more is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum More {
-    /// It is.
-    Wanted,
-    /// It is not.
-    Unwanted,
-}
-
 impl SetAside {
     /// None so far, and room for so many bytes of stored forms.
     pub const fn within(most_bytes: usize) -> Self {
         Self { commits: Vec::new(), extent: Extent::Whole, bytes_left: most_bytes }
     }
 
-    /// Takes the next one in its stored form, if there is room for it.
+    /// Takes the next one in its stored form, if there is room for it; if there is none, the rest needn't be read.
     ///
     /// # Errors
     /// [`Error::Damaged`] if it is no such form.
-    pub fn take(&mut self, stored: &str) -> Result<More> {
+    pub fn take(&mut self, stored: &str) -> Result<ControlFlow<()>> {
         let Some(left) = self.bytes_left.checked_sub(stored.len()) else {
             self.extent = Extent::Cut;
-            return Ok(More::Unwanted);
+            return Ok(ControlFlow::Break(()));
         };
         self.bytes_left = left;
         self.commits.push(Arc::new(value::decode(stored)?));
-        Ok(More::Wanted)
+        Ok(ControlFlow::Continue(()))
     }
 }
 
