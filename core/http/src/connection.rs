@@ -71,7 +71,7 @@ impl Shared {
     {
         let (site, began) = (self.site.clone(), Arc::new(AtomicBool::new(false)));
         let (asked, stall, streams) = (began.clone(), StallLimit::default(), Streams::default());
-        let runs = streams.clone();
+        let executor = streams.clone();
         let stream = TokioIo::new(Impatient::new(stream, stall.clone()));
         let answer = service_fn(move |mut request: http::Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
@@ -88,7 +88,7 @@ impl Shared {
                 self.drive(connection, |open| open.graceful_shutdown(), &began).await
             }
             Version::Http2 => {
-                let connection = http2(&self.limits, runs).serve_connection(stream, answer);
+                let connection = http2(&self.limits, executor).serve_connection(stream, answer);
                 self.drive(connection, |open| open.graceful_shutdown(), &began).await
             }
         };

@@ -128,10 +128,16 @@ impl Service {
         let tail = Tail::open(Arc::clone(&journal), Arc::new(live::Social), limits).await?;
         let deadline = parts.trust.deadline;
         let (desk, requests) = Desk::open(parts.schedule.cron.clone(), deadline, parts.clock.clone());
-        let (ingestor, jobs, asked) = (sources.ingestor(), desk.clone(), writer.clone());
-        let reach =
-            Reach { index: &index, blobs: &blobs, tail: &tail, ingestor, jobs, logged, writer: asked, followups };
-        let router = parts.router(reach)?;
+        let router = parts.router(Reach {
+            index: &index,
+            blobs: &blobs,
+            tail: &tail,
+            ingestor: sources.ingestor(),
+            jobs: desk.clone(),
+            logged,
+            writer: writer.clone(),
+            followups,
+        })?;
         let worker = parts.worker(desk, requests, &index, writer);
         let (store, keep) = (Arc::clone(&parts.store), parts.config.keep_changes.get());
         let expiry = Expiry { store, clock: parts.clock, keep };

@@ -13,7 +13,7 @@ use axum::{Json, extract::State};
 use nexus_pubky::PubkyId;
 use nexus_social::{
     notification::Notification,
-    query::{Page, Position, Relation, UserQuery, UserSource},
+    query::{Relation, UserQuery, UserSource},
     view::{Relationship, UserCounts, UserDetails, UserView},
 };
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ async fn followers(
     Part(after): Part<After>,
     Part(page): Part<Related>,
 ) -> Continued<PubkyId> {
-    related(&social, at.user_id, Relation::Followers, (after.into(), page.into()))
+    related(&social, at.user_id, Relation::Followers, after, page)
 }
 
 /// List user's following IDs, oldest first. A page goes on with `cursor`, which `x-next-cursor` gives
@@ -118,7 +118,7 @@ async fn following(
     Part(after): Part<After>,
     Part(page): Part<Related>,
 ) -> Continued<PubkyId> {
-    related(&social, at.user_id, Relation::Following, (after.into(), page.into()))
+    related(&social, at.user_id, Relation::Following, after, page)
 }
 
 /// List user's friend IDs, oldest first. A page goes on with `cursor`, which `x-next-cursor` gives
@@ -133,17 +133,12 @@ async fn friends(
     Part(after): Part<After>,
     Part(page): Part<Related>,
 ) -> Continued<PubkyId> {
-    related(&social, at.user_id, Relation::Friends, (after.into(), page.into()))
+    related(&social, at.user_id, Relation::Friends, after, page)
 }
 
-fn related(
-    social: &Shared,
-    user: PubkyId,
-    relation: Relation,
-    (after, page): (Option<Position>, Page),
-) -> Continued<PubkyId> {
-    let (source, now) = (UserSource::Relation(user, relation), social.clock.now());
-    let query = UserQuery { source, page, after, unless_muted_by: None, now, seed: 0 };
+fn related(social: &Shared, user: PubkyId, relation: Relation, after: After, page: Related) -> Continued<PubkyId> {
+    let (source, page, now) = (UserSource::Relation(user, relation), page.into(), social.clock.now());
+    let query = UserQuery { source, page, after: after.into(), unless_muted_by: None, now, seed: 0 };
     let listed = social.ask(|index| index.user(&user).map(|_| index.users(&query)));
     let listed = listed.ok_or_else(|| ApiError::no_user(&user))?;
     let next = cursor::next(&listed, page);

@@ -77,8 +77,9 @@ impl Retries {
             }
             due => due?,
         };
-        for row in due.into_iter().filter(|row| !uris.contains(&row.uri)).take(AT_ONCE - uris.len()).collect::<Vec<_>>()
-        {
+        let room = AT_ONCE - uris.len();
+        let new: Vec<_> = due.into_iter().filter(|row| !uris.contains(&row.uri)).take(room).collect();
+        for row in new {
             uris.insert(Arc::clone(&row.uri));
             let carrier = Arc::clone(&self.carrier);
             under_way.spawn(async move { (Arc::clone(&row.uri), again(&carrier, row).await) });

@@ -104,7 +104,9 @@ impl<'a> Domain<'a> {
     }
 
     fn settle(&mut self) {
-        self.trusted.as_mut().map(Around::settle);
+        if let Some(trusted) = &mut self.trusted {
+            trusted.settle();
+        }
         if self.labels.len() > 1 {
             self.carriers = Some(self.labels.iter().map(|label| &self.index.labels[at(*label)].carriers).union());
         }
@@ -134,14 +136,15 @@ impl<'a> Domain<'a> {
         vouched
     }
 
-    fn carriages(&self) -> usize {
+    /// Whoever carries several of the labels is counted as often.
+    fn carriers_at_most(&self) -> usize {
         self.labels.iter().map(|label| self.index.labels[at(*label)].carriers.len() as usize).sum()
     }
 
     /// Found by asking those who may vouch for whom they do, or those who carry a label who did, whichever are
     /// fewer. Looking up what somebody said costs about eight steps, testing somebody 32.
     fn members(&mut self, limit: usize) -> Option<Vec<u32>> {
-        let (each, carriers) = (8 * self.labels.len().max(1), 32 * self.carriages());
+        let (each, carriers) = (8 * self.labels.len().max(1), 32 * self.carriers_at_most());
         let vouchers = match &self.trusted {
             Some(trusted) => trusted.members(limit.min(carriers) / each),
             None => Some(Vec::new()),
