@@ -5,6 +5,7 @@ use crate::{
     world::{Ground, Writes, eventually, key, post_path, post_uri, profile_path, watcher},
 };
 use bytes::Bytes;
+use nexus_config::Bounded;
 use nexus_fake_homeserver::{FakeHomeserver, Misbehaviour, Where};
 use nexus_social::row::UserState;
 use nexus_social_server::{
@@ -224,5 +225,42 @@ async fn strangers_lead_nobody_into_private_networks() {
         eventually("home, at a private address by the operator's word, goes on", || stage.ground.has_post(1, n)).await;
     }
     assert_eq!(stage.away.requests(), 0, "no connection was made");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn strangers_are_left_alone_where_nobody_elsewhere_is_followed() {
+    let stage = Stage::set().await;
+    let world = stage.ground.start(Watcher { follow_external: false, ..stage.watcher() });
+    stage.home.follow(1, 2);
+    eventually("it waits for the stranger", || stage.ground.retries().len() == 1).await;
+    let last = stage.home.post(1, 1, "news");
+    eventually("the log goes on", || stage.ground.cursor(&stage.home) == last).await;
+    assert_eq!((stage.away.requests(), stage.ground.signposts.asked(), stage.ground.host(2)), (0, 0, None));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_homeservers_are_followed_than_the_settings_allow_those_with_most_users_first() {
+    let (stage, third) = (Stage::set().await, FakeHomeserver::start().await.unwrap());
+    stage.ground.signposts.is_at(91, third.address());
+    stage.ground.signposts.lives_at(4, 91);
+    third.profile(4, "alone");
+    let everybody = stage.ground.start(stage.watcher());
+    for user in [2, 3, 4] {
+        everybody.ingestor.ingest(&key(user)).await.unwrap();
+    }
+    eventually("all are followed", || {
+        [2, 3, 4].iter().all(|user| stage.ground.name(*user).is_some_and(|name| name != "[DELETED]"))
+    })
+    .await;
+    everybody.stop().await;
+    let asked = third.requests();
+    let world = stage.ground.start(Watcher { monitored_homeservers_limit: Bounded::of(1), ..stage.watcher() });
+    third.post(4, 1, "to nobody");
+    stage.away.post(2, 1, "news");
+    stage.away.post(3, 1, "news");
+    eventually("the larger one is followed", || stage.ground.has_post(2, 1) && stage.ground.has_post(3, 1)).await;
+    assert_eq!((third.requests(), stage.ground.has_post(4, 1)), (asked, false));
     world.stop().await;
 }

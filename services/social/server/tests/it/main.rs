@@ -11,6 +11,8 @@ mod hostile;
 mod jobs;
 mod keyed;
 mod live;
+mod service;
+mod settings;
 mod shelf;
 mod statics;
 mod text;

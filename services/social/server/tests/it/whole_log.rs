@@ -1,10 +1,11 @@
 //! Configured homeservers: history, news, dependencies, restarts, and who may speak for whom.
 
 use crate::world::{Ground, Writes, eventually, key, post_path, post_uri, profile_path, watcher};
-use nexus_config::{Bounded, Span};
+use nexus_config::{Bounded, Size, Span};
 use nexus_fake_homeserver::{FakeHomeserver, Misbehaviour, Network, Plan, Where};
 use nexus_social::{
     effects::RetryReason,
+    input::Input,
     row::UserState,
     store::{Store, Stored},
 };
@@ -92,6 +93,51 @@ async fn a_failure_that_passes_is_tried_again() {
     eventually("it is queued", || ground.retries().len() == 1 && ground.cursor(&at) == 2).await;
     at.behave();
     eventually("it is there", || ground.has_post(1, 1) && ground.retries().is_empty()).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_to_be_tried_again_is_after_a_restart() {
+    let (at, mut ground) = (FakeHomeserver::start().await.unwrap(), Ground::new());
+    ground.policy.retry.transient_ms = 600_000;
+    for (user, name) in [(1, "ann"), (2, "bob")] {
+        at.profile(user, name);
+    }
+    at.post(1, 1, "refused for now");
+    at.misbehave(Where::Resource(post_path(1)), Misbehaviour::Status(503));
+    at.reply(2, 2, &post_uri(1, 3));
+    let world = ground.start(watcher(&[&at]));
+    eventually("both are queued", || ground.retries().len() == 2 && ground.cursor(&at) == 4).await;
+    world.stop().await;
+    at.behave();
+    at.post(1, 3, "the parent");
+    let world = ground.start(watcher(&[&at]));
+    eventually("what waited for it came with it", || ground.has_post(2, 2) && ground.retries().len() == 1).await;
+    assert_eq!(world.writer.ask(Input::Hurry(post_uri(1, 1).into())).await.map(|_| ()), Ok(()));
+    eventually("what failed is tried when it is due", || ground.has_post(1, 1) && ground.retries().is_empty()).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn pages_and_records_are_as_large_as_the_settings_allow() {
+    let (at, ground) = (FakeHomeserver::start().await.unwrap(), Ground::new());
+    at.profile(1, "ann");
+    at.post(1, 1, &"long ".repeat(300));
+    let fits = at.post(1, 2, "short");
+    let small = || Watcher { max_record_size: Size::of(1024), ..watcher(&[&at]) };
+    let world = ground.start(small());
+    eventually("the log is read", || ground.cursor(&at) == fits).await;
+    assert_eq!((ground.has_post(1, 1), ground.has_post(1, 2), ground.retries().len()), (false, true, 0));
+    world.stop().await;
+    let last = (3..20).fold(fits, |_, n| at.post(1, n, "one of many"));
+    let asked = at.requests();
+    let world = ground.start(Watcher { max_page_size: Size::of(1024), ..watcher(&[&at]) });
+    eventually("the page is refused, and asked for again", || at.requests() > asked + 2).await;
+    assert_eq!(ground.cursor(&at), fits);
+    world.stop().await;
+    let world =
+        ground.start(Watcher { max_page_size: Size::of(1024), events_limit: Bounded::of(5), ..watcher(&[&at]) });
+    eventually("smaller pages are read", || ground.cursor(&at) == last).await;
     world.stop().await;
 }
 

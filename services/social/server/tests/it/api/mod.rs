@@ -16,5 +16,5 @@ mod stream_posts;
 mod stream_users;
 mod tags;
 mod thread;
-mod town;
+pub(crate) mod town;
 mod users;

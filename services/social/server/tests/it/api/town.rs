@@ -419,7 +419,8 @@ fn writer(store: Arc<Memory>, followups: &Followups, clock: &Clock) -> WriterHan
 }
 
 /// A full text that finds Ada's post 1 and writes down what it was asked.
-struct Words(Arc<Mutex<Vec<ContentQuery>>>);
+#[derive(Default)]
+pub(crate) struct Words(Arc<Mutex<Vec<ContentQuery>>>);
 
 impl FullText for Words {
     fn search(&self, query: &ContentQuery) -> Result<Vec<ContentHit>, Error> {
