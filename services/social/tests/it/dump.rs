@@ -7,11 +7,12 @@ use nexus_social::{
     import::{BadLine, Importer, Notifications, Options, Summary, Trust},
     row::UserState,
     rules::Policy,
-    store::{Memory, Store},
+    store::{Memory, Store, Stored},
     writer::Writer,
 };
 use nexus_social_suite::{self as suite, Dump, Op, World};
 use proptest::prelude::*;
+use serde_json::json;
 use std::sync::Arc;
 
 const TRUSTED: Options =
@@ -34,8 +35,8 @@ fn import(store: &dyn Store, lines: &str, options: Options) -> (Summary, Vec<Bad
 #[test]
 fn a_homeserver_that_is_none_is_told() {
     let line = |homeserver: &str| {
-        let value = serde_json::json!({"name": "Ada"});
-        serde_json::json!({"uri": profile_uri(1), "value": value, "homeserver": homeserver}).to_string()
+        let value = json!({"name": "Ada"});
+        json!({"uri": profile_uri(1), "value": value, "homeserver": homeserver}).to_string()
     };
     for fits in [user(2).as_str(), "http://127.0.0.1:6286", "https://homeserver.example/", "http://[::1]:80"] {
         let store = Memory::new();
@@ -88,11 +89,11 @@ proptest! {
 }
 
 fn line(uri: &str, value: serde_json::Value) -> String {
-    serde_json::json!({"uri": uri, "indexed_at": 77, "value": value}).to_string()
+    json!({"uri": uri, "indexed_at": 77, "value": value}).to_string()
 }
 
 fn name(name: &str) -> serde_json::Value {
-    serde_json::json!({"name": name, "bio": null, "image": null, "links": null, "status": null})
+    json!({"name": name, "bio": null, "image": null, "links": null, "status": null})
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn verified_lines_are_checked_like_records_and_indexed_now() {
     let nexus_pubky::Record::Tag(record) = record else { unreachable!() };
     let tag_uri = format!("pubky://{}{path}", user(0));
     let wrong_id = tag_uri.replace(&tag_uri[tag_uri.len() - 3..], "000");
-    let value = serde_json::json!(record);
+    let value = json!(record);
     let lines = [
         line(&tag_uri, value.clone()),
         line(&profile_uri(0), name("  Ada  ")),
@@ -126,8 +127,8 @@ fn trusted_lines_keep_their_times_states_and_homes() {
     let store = Memory::new();
     let lines = [
         line(&profile_uri(0), name("  Ada  ")),
-        serde_json::json!({"uri": profile_uri(1), "indexed_at": 8, "stub": true, "homeserver": "h"}).to_string(),
-        serde_json::json!({"uri": profile_uri(2), "indexed_at": 9, "deleted": true}).to_string(),
+        json!({"uri": profile_uri(1), "indexed_at": 8, "stub": true, "homeserver": "h"}).to_string(),
+        json!({"uri": profile_uri(2), "indexed_at": 9, "deleted": true}).to_string(),
     ];
     let (_, bad) = import(&store, &lines.join("\n"), TRUSTED);
     assert_eq!(bad, []);
@@ -145,11 +146,63 @@ fn what_points_at_nothing_is_reported_and_too_long_lines_are_passed_over() {
     let store = Memory::new();
     let follow = format!("pubky://{}/pub/pubky.app/follows/{}", user(0), user(1));
     let long = format!("{{\"uri\":\"{}\"}}", "x".repeat(400));
-    let created = serde_json::json!({"created_at": 1});
+    let created = json!({"created_at": 1});
     let lines = [line(&follow, created), long, line(&profile_uri(0), name("Ada"))].join("\n");
     let (summary, bad) = import(&store, &lines, Options { longest_line: 300, ..Options::default() });
     assert_eq!(bad.iter().map(|line| line.number).collect::<Vec<_>>(), [2, 1]);
     assert_eq!((summary.lines, suite::rows(&store).len()), (3, 1));
+}
+
+#[test]
+fn each_reason_is_told_and_what_stands_around_the_line_is_taken() {
+    let at = |path: &str| format!("pubky://{}/pub/pubky.app/{path}", user(0));
+    let (id, stranger) = ("ZQR4KXNB6J2RYTJ1Y7AB9EBZJ4", user(5));
+    let created = json!({"created_at": 1});
+    let bookmark = |of: &str| line(&at(&format!("bookmarks/{id}")), json!({"uri": of, "created_at": 1}));
+    let tag = |of: &str| line(&at(&format!("tags/{id}")), json!({"uri": of, "label": "x", "created_at": 1}));
+    for (bad, reason) in [
+        (line(&at(&format!("follows/{}", user(0))), created.clone()), "nobody follows themselves"),
+        (line(&at(&format!("follows/{stranger}")), created), "in no line"),
+        (bookmark(&profile_uri(0)), "is no post"),
+        (bookmark(&post_key(0, 1).uri()), "in no line"),
+        (tag(&post_key(0, 1).uri()), "the target"),
+        (tag("https://ex.org/"), "can't be tagged"),
+        (line(&at(&format!("feeds/{id}")), json!({})), "are not kept"),
+        (line(&post_key(0, 1).uri(), json!("text")), "invalid type"),
+        (json!({"uri": post_key(0, 1).uri()}).to_string(), "`value` is missing"),
+        (json!({"indexed_at": 1}).to_string(), "needs `notification` and `receiver`"),
+    ] {
+        let store = Memory::new();
+        let lines = [line(&profile_uri(0), name("Ada")), bad.clone(), line(&profile_uri(1), name("Bob"))];
+        let (summary, told) = import(&store, &lines.join("\n"), TRUSTED);
+        assert_eq!((summary.changed, summary.bad), (2, 1), "{bad}: {told:?}");
+        assert!(told[0].number == 2 && told[0].to_string().contains(reason), "{bad}: {told:?}");
+    }
+}
+
+/// What a dump says of times, states and trust is the word of whoever wrote it.
+#[test]
+fn a_stranger_s_dump_is_believed_about_nothing_but_records() {
+    let store = Memory::new();
+    let said = |uri: String, value| {
+        json!({
+            "uri": uri, "value": value, "indexed_at": 77, "resolved_at": 78, "trust": 0.9, "deleted": true,
+            "hash": "07".repeat(32), "homeserver": "https://home.example",
+        })
+        .to_string()
+    };
+    let lines =
+        [said(profile_uri(0), name("Ada")), said(post_key(0, 1).uri(), json!({"content": "hi", "kind": "short"}))];
+    let (_, bad) = import(&store, &lines.join("\n"), Options::default());
+    assert_eq!(bad, []);
+    let rows = suite::rows(&store);
+    assert!(!rows.iter().any(|row| matches!(row, Stored::Trust(..))), "{rows:?}");
+    let group = store.begin().unwrap();
+    let state = group.state();
+    let (user, post) = (state.user(&user(0)).unwrap().unwrap(), state.post(&post_key(0, 1)).unwrap().unwrap());
+    assert_eq!((user.state, user.indexed_at.millis(), user.hash), (UserState::Active, 5_000, None));
+    assert_eq!((post.deleted, post.indexed_at.millis(), post.hash), (false, 5_000, None));
+    assert_eq!(state.host(&user.id).unwrap().unwrap().resolved_at.millis(), 5_000);
 }
 
 #[test]
