@@ -21,11 +21,13 @@ pub(crate) struct Failing {
     pub(crate) begins: AtomicU32,
     /// Looks for what is due, and for whom to look up, that fail from now on.
     pub(crate) reads: AtomicU32,
+    /// Questions of the API that fail from now on.
+    pub(crate) questions: AtomicU32,
 }
 
 impl Failing {
     pub(crate) fn over(inner: Arc<Memory>) -> Self {
-        Self { inner, begins: AtomicU32::new(0), reads: AtomicU32::new(0) }
+        Self { inner, begins: AtomicU32::new(0), reads: AtomicU32::new(0), questions: AtomicU32::new(0) }
     }
 }
 
@@ -35,29 +37,17 @@ fn sulk(left: &AtomicU32) -> store::Result<()> {
 }
 
 macro_rules! passed_on {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty $(, unless $left:ident)?;)*) => {
         impl Store for Failing {
             fn begin(&self) -> store::Result<Box<dyn Transaction + '_>> {
                 sulk(&self.begins)?;
                 self.inner.begin()
             }
 
-            fn due(&self, now: Timestamp, limit: usize) -> store::Result<Vec<RetryRow>> {
-                sulk(&self.reads)?;
-                self.inner.due(now, limit)
-            }
-
-            fn unresolved(
-                &self,
-                before: Timestamp,
-                after: Option<&PubkyId>,
-                limit: usize,
-            ) -> store::Result<Vec<PubkyId>> {
-                sulk(&self.reads)?;
-                self.inner.unresolved(before, after, limit)
-            }
-
-            $(fn $name(&self, $($argument: $type),*) -> store::Result<$result> { self.inner.$name($($argument),*) })*
+            $(fn $name(&self, $($argument: $type),*) -> store::Result<$result> {
+                $(sulk(&self.$left)?;)?
+                self.inner.$name($($argument),*)
+            })*
         }
     };
 }
@@ -68,14 +58,17 @@ passed_on! {
     oldest() -> Seq;
     changes(after: Seq, limit: usize) -> Vec<StoredChange>;
     expire_changes(before: Timestamp) -> u64;
-    notifications(receiver: &PubkyId, range: ScoreRange, after: Option<&Position>, page: Page) -> Vec<Notification>;
-    log(cursor: u64, limit: usize) -> Vec<String>;
+    due(now: Timestamp, limit: usize) -> Vec<RetryRow>, unless reads;
+    unresolved(before: Timestamp, after: Option<&PubkyId>, limit: usize) -> Vec<PubkyId>, unless reads;
+    notifications(receiver: &PubkyId, range: ScoreRange, after: Option<&Position>, page: Page) -> Vec<Notification>,
+        unless questions;
+    log(cursor: u64, limit: usize) -> Vec<String>, unless questions;
     log_length() -> u64;
     cursor(log: &SourceLog) -> Option<u64>;
     cursors() -> Vec<SourceCursor>;
     retries(page: Page) -> Vec<RetryRow>;
     dead_letters(page: Page) -> Vec<RetryRow>;
-    tag(tagger: &PubkyId, id: &HashId) -> Option<Tag>;
+    tag(tagger: &PubkyId, id: &HashId) -> Option<Tag>, unless questions;
     hosts(before: Timestamp, limit: usize) -> Vec<HostRow>;
     load_notifications(sink: &mut dyn FnMut(Notified)) -> ();
 }

@@ -1,7 +1,8 @@
 //! The service as a whole: what it makes of what is stored, and the limits that its settings put on it.
 
 use crate::{
-    api::town::{NOW, Reply, Words, key, post_path, town, user},
+    api::town::{NOW, Reply, Words, hash, key, post_path, town, user},
+    failing::Failing,
     world::eventually,
 };
 use axum::{body::Body, http::Request};
@@ -13,7 +14,7 @@ use nexus_social::{
     effects::{ChangeRow, Effects, RowChange},
     notification::NotificationBody,
     row::Target,
-    store::{Memory, Store as _},
+    store::Store,
 };
 use nexus_social_server::{
     config::{ApiKey, Bucket, Job, Pkarr, RateLimit, Social, TrustRank},
@@ -21,7 +22,12 @@ use nexus_social_server::{
     service::{Parts, Service},
     shared::About,
 };
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
 
 /// Settings of a service that reads nobody.
 fn alone() -> Social {
@@ -31,7 +37,7 @@ fn alone() -> Social {
     config
 }
 
-async fn service(config: Social, store: &Arc<Memory>, folder: &Path) -> Service {
+async fn service(config: Social, store: Arc<dyn Store>, folder: &Path) -> Service {
     let parts = Parts {
         config,
         schedule: Job::default(),
@@ -40,7 +46,7 @@ async fn service(config: Social, store: &Arc<Memory>, folder: &Path) -> Service 
             deadline: Duration::from_secs(60),
             reports: folder.join("reports"),
         },
-        store: Arc::<Memory>::clone(store),
+        store,
         text: Arc::new(Words::default()),
         files: folder.join("files"),
         key_file: folder.join("key"),
@@ -59,7 +65,7 @@ struct Served {
 }
 
 impl Served {
-    async fn over(config: Social, store: &Arc<Memory>) -> Self {
+    async fn over(config: Social, store: Arc<dyn Store>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (router, paths) = service(config, store, folder.path()).await.router();
         let site = Site::new(Readiness::default(), TrustedProxies::default(), &Clock::system());
@@ -97,7 +103,7 @@ async fn a_start_on_what_is_stored_answers_as_whoever_lived_through_it() {
             effects.log.push("PUT a".to_owned());
         })
         .start();
-    let served = Served::over(alone(), &app.store).await;
+    let served = Served::over(alone(), app.store.clone()).await;
     let (ada, post) = (format!("/v0/user/{}", user(0)), post_path(0, 1));
     let (bob, dave) = (user(1), user(3));
     for path in [
@@ -150,7 +156,7 @@ async fn sizes_and_requests_are_limited_as_the_settings_say() {
         .into(),
         ..RateLimit::default()
     };
-    let served = Served::over(config, &town().start().store).await;
+    let served = Served::over(config, town().start().store).await;
     let info = || Request::get("/v0/info");
     let with_key = || info().header("x-api-key", "an-open-sesame");
     for n in 0..5 {
@@ -168,10 +174,24 @@ async fn sizes_and_requests_are_limited_as_the_settings_say() {
 }
 
 #[tokio::test]
+async fn labels_that_moderate_and_pages_that_document_are_as_set() {
+    let store = || town().start().store;
+    let pack = "/v0/stream/users/ids?source=starter_pack&tags=kind";
+    let usual = Served::over(alone(), store()).await;
+    let mut config = alone();
+    (config.moderated_tags, config.api.swagger) = (vec!["Kind".to_owned()], false);
+    let turned = Served::over(config, store()).await;
+    assert_eq!((usual.get(pack).await.status, turned.get(pack).await.status), (200, 400));
+    for (path, without) in [("/swagger-ui/", 404), ("/api-docs/v0/openapi.json", 404), ("/v0/info", 200)] {
+        assert_eq!((usual.get(path).await.status, turned.get(path).await.status), (200, without), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn live_sessions_are_as_many_as_the_settings_allow() {
     let mut config = alone();
     (config.live.sessions, config.live.sessions_per_client) = (Bounded::of(3), Bounded::of(2));
-    let served = Served::over(config, &town().start().store).await;
+    let served = Served::over(config, town().start().store).await;
     let mut open = Vec::new();
     for (from, expected) in [(1, 200), (1, 200), (1, 429), (2, 200), (3, 503)] {
         let session = served.answer(from, Request::get("/v0/live").body(Body::empty()).unwrap()).await;
@@ -180,6 +200,24 @@ async fn live_sessions_are_as_many_as_the_settings_allow() {
     }
     open.remove(0);
     assert_eq!(served.status(3, Request::get("/v0/live"), "").await, 200, "a place is free again");
+}
+
+#[tokio::test]
+async fn what_the_store_can_t_tell_is_500_and_told_the_next_time() {
+    let store = Arc::new(Failing::over(town().start().store));
+    let served = Served::over(alone(), Arc::<Failing>::clone(&store)).await;
+    for path in [
+        format!("/v0/user/{}/notifications", user(0)),
+        format!("/v0/bootstrap/{}", user(0)),
+        format!("/v0/tags/{}/{}", user(1), hash(1)),
+        "/v0/events".to_owned(),
+    ] {
+        store.questions.store(1, SeqCst);
+        let failed = served.get(&path).await;
+        let error = failed.json()["error"].as_str().unwrap_or_default().to_owned();
+        assert!(failed.status == 500 && error.starts_with("Internal server error: "), "{path}: {failed:?}");
+        assert_eq!(served.get(&path).await.status, 200, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -202,7 +240,7 @@ async fn changes_are_kept_for_as_long_as_the_settings_say() {
         group.commit().unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
-    let (service, tasks) = (service(config, &app.store, folder.path()).await, Tasks::new());
+    let (service, tasks) = (service(config, app.store.clone(), folder.path()).await, Tasks::new());
     service.run(&tasks);
     let kept = || app.store.changes(app.store.oldest().unwrap(), 9).unwrap();
     eventually("the older one is dropped", || kept().len() == 1).await;
