@@ -129,11 +129,10 @@ fn combined(fields: &Fields, query: &ContentQuery, words: &[Vec<Variant>]) -> Bo
 }
 
 fn any_spelling(fields: &Fields, variants: &[Variant]) -> Box<dyn Query> {
-    let mut spelled = variants.iter().map(|variant| weighted(fields.spelled(&variant.word), variant.weight));
-    if variants.len() == 1 {
-        spelled.next().expect("there is one")
-    } else {
-        Box::new(BooleanQuery::union(spelled.collect()))
+    let spelled = |variant: &Variant| weighted(fields.spelled(&variant.word), variant.weight);
+    match variants {
+        [only] => spelled(only),
+        _ => Box::new(BooleanQuery::union(variants.iter().map(spelled).collect())),
     }
 }
 

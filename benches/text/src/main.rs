@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 type Shape = fn(&mut Corpus) -> ContentQuery;
 
-fn shapes() -> [(&'static str, Shape); 8] {
+fn shapes() -> [(&'static str, Shape); 9] {
     [
         ("very common word", |corpus| question(vec![corpus.common()])),
         ("common word, one kind", |corpus| ContentQuery {
@@ -79,6 +79,7 @@ fn shapes() -> [(&'static str, Shape); 8] {
             ..question(vec![corpus.common()])
         }),
         ("two common words", |corpus| question(vec![corpus.common(), corpus.common()])),
+        ("common word, then a prefix", |corpus| question(vec![corpus.common(), corpus.prefix()])),
         ("one typo", |corpus| question(vec![corpus.misspelled(5..=8)])),
         ("two typos", |corpus| question(vec![corpus.misspelled(9..=12)])),
         ("prefix of 3 letters", |corpus| question(vec![corpus.prefix()])),
