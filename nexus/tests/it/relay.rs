@@ -236,6 +236,8 @@ async fn check(directory: &Path, sent: usize, answered: &HashSet<String>) {
         let found = found(&mut client, &format!(r#"{{"ids":{}}}"#, serde_json::json!(ids))).await;
         assert_eq!(found.len(), ids.len());
     }
+    // A client that is there and doesn't answer would be waited for.
+    drop(client);
     program.stop();
 }
 
