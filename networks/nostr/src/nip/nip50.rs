@@ -1,9 +1,14 @@
 //! Search: what a query means, which text of an event it is held against, and how text becomes words.
 //!
-//! Words are runs of letters and digits in lower case. Stores that index text index these words, so that the
+//! Words are runs of letters and digits in lower case, Latin letters without their accents. Stores that index text index these words, so that the
 //! stored and the live half of a subscription agree.
 
 use crate::{Event, Kind};
+use std::ops::RangeInclusive;
+use unicode_normalization::{UnicodeNormalization as _, char::decompose_canonical};
+
+/// Marks that are written after their letter.
+const ACCENTS: RangeInclusive<char> = '\u{300}'..='\u{36f}';
 
 /// Words of a text that are known to have been shown.
 const SHOWN: usize = 64;
@@ -74,7 +79,31 @@ impl Query {
 
 /// The words of a text, in order.
 pub fn words(text: &str) -> Vec<String> {
-    runs(text).map(str::to_lowercase).collect()
+    if text.is_ascii() {
+        return runs(text).map(str::to_ascii_lowercase).collect();
+    }
+    runs(&plain(text)).map(str::to_lowercase).collect()
+}
+
+/// A text in one spelling, whether its accents were written with their letters or after them, and without those of
+/// Latin letters: who has no key for them finds the word too.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.nfc() {
+        let follows_latin = plain.ends_with(|last: char| last.is_ascii_alphanumeric());
+        if !(follows_latin && ACCENTS.contains(&letter)) {
+            plain.push(without_accent(letter));
+        }
+    }
+    plain
+}
+
+fn without_accent(letter: char) -> char {
+    let mut bare = None;
+    decompose_canonical(letter, |part| {
+        bare.get_or_insert(part);
+    });
+    bare.filter(char::is_ascii_alphabetic).unwrap_or(letter)
 }
 
 /// Shows `visit` the words of a text, for one that doesn't mind their order: a word that was shown is mostly not

@@ -288,7 +288,7 @@ proptest! {
         let mut run = String::new();
         for letter in text.chars().chain([' ']) {
             if letter.is_alphanumeric() {
-                run.extend(letter.to_lowercase());
+                run.extend(if letter == 'é' { 'e' } else { letter }.to_lowercase());
             } else if !run.is_empty() {
                 expected.push(std::mem::take(&mut run));
             }

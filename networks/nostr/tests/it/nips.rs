@@ -161,6 +161,25 @@ fn author(number: u32) -> PublicKey {
 }
 
 #[test]
+fn accents_are_found_however_they_are_written() {
+    for (text, words) in [
+        ("naïve CAFÉ", vec!["naive", "cafe"]),
+        ("nai\u{308}ve CAFE\u{301}", vec!["naive", "cafe"]),
+        ("İstanbul x\u{302}y", vec!["istanbul", "xy"]),
+        ("ﬁn Straße ≠", vec!["ﬁn", "straße"]),
+        ("Чайка Чаи\u{306}ка", vec!["чайка", "чайка"]),
+        ("한국어 日本語", vec!["한국어", "日本語"]),
+    ] {
+        assert_eq!(nip50::words(text), words, "{text}");
+    }
+    let note = event(1, &[], "Un café à Malmö");
+    for query in ["cafe", "CAFÉ", "cafe\u{301}", "\"a malmo\"", "Malmö -café2"] {
+        assert!(nip50::Query::parse(query).matches(&note), "{query}");
+    }
+    assert!(!nip50::Query::parse("malmo -cafe").matches(&note));
+}
+
+#[test]
 fn searches_mean_what_they_say() {
     let note = event(1, &[], "The Quick brown fox, über-jumps: over http://lazy.dog");
     let finds = |query: &str| nip50::Query::parse(query).matches(&note);

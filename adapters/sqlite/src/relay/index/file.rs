@@ -1,6 +1,6 @@
 //! A run in a file: its entries, then what is needed to find them, which stays in memory while the file is open.
 //!
-//! `NXrun002`, the first and last position that it covers, how many entries, fences and words there are, the id of
+//! `NXrun003`, the first and last position that it covers, how many entries, fences and words there are, the id of
 //! the store; then the entries of 32 bytes; then the ids of all positions, zeros where there is no event; then the
 //! fences (key and age of each block's first entry); then the
 //! words of the filter of ids; then BLAKE3 over header, fences and words. All numbers are big-endian. A file is
@@ -26,7 +26,7 @@ pub(super) const BLOCK: usize = 128;
 /// meanwhile would wait for it.
 const SYNCED: usize = (1 << 20) / ENTRY_BYTES;
 
-const MAGIC: &[u8; 8] = b"NXrun002";
+const MAGIC: &[u8; 8] = b"NXrun003";
 const HEADER_BYTES: u64 = 64;
 const DIGEST_BYTES: usize = 32;
 
