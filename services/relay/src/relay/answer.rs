@@ -1,6 +1,6 @@
 //! What clients ask: authentication, subscriptions, counts, negotiations.
 
-use super::{Relay, Shared, lock};
+use super::{Relay, Shared, lock, publish::failure};
 use crate::{
     ports::{
         CacheAdapter, ConnectionId, LogLevel, Page, RuntimeAdapter, Scope, StorageAdapter, StorageError, StoredEvent,
@@ -75,9 +75,7 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// Ends a subscription whose stored events can't be found.
     async fn cannot_find(&self, session: &Shared, sub: &str, error: &StorageError) {
         self.failed(error);
-        let why =
-            if matches!(error, StorageError::TimedOut) { "query timed out" } else { "the store is not available" };
-        self.carry_out(session, |session| session.end_subscription(sub, why)).await;
+        self.carry_out(session, |session| session.end_subscription(sub, failure(error))).await;
     }
 
     /// Sends the stored events that filters ask for as fast as the client takes them. Live events wait in the session
@@ -89,7 +87,11 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         filters: &[Filter],
     ) -> Result<(Seq, EoseHint), StorageError> {
         let upto = self.storage.last_seq().await?;
-        let mut scope = lock(session).scope_in(sub, &self.settings(), self.runtime.now());
+        let mut scope = {
+            let mut session = lock(session);
+            session.asks_up_to(sub, upto);
+            session.scope_in(sub, &self.settings(), self.runtime.now())
+        };
         scope.max_seq = Some(upto);
         let mut page = self.storage.query_within(filters, &scope, self.settings().limits.outbound_bytes).await?;
         self.complete_second(filters, &scope, &mut page).await?;

@@ -179,8 +179,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         self.on_messages(conn, &[text]).await;
     }
 
-    /// A client sent several messages. One call at a time for each connection. Events that follow one another are verified and stored together; what
-    /// comes after them sees them stored.
+    /// A client sent several messages. One call at a time for each connection. Events that follow one another are
+    /// verified and stored together; what comes after them sees them stored.
     pub async fn on_messages<T: AsRef<str>>(&self, conn: ConnectionId, texts: &[T]) {
         let Some(session) = self.session(conn) else { return };
         let mut publications = Vec::new();
@@ -229,8 +229,8 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
         }
     }
 
-    /// Time has passed: ends what has waited too long, and removes what has expired or is too much. To be called about once a
-    /// second.
+    /// Time has passed: ends what has waited too long, and removes what has expired or is too much. To be called
+    /// about once a second.
     ///
     /// # Errors
     /// The store's.

@@ -195,10 +195,15 @@ impl<S: StorageAdapter, C: CacheAdapter, W: WebSocketAdapter, R: RuntimeAdapter>
     /// What a client is told when the store fails; the operator is told more.
     pub(super) fn failed(&self, error: &StorageError) -> Reason {
         self.runtime.log(LogLevel::Error, &format!("the store failed: {error}"));
-        match error {
-            StorageError::TimedOut => Reason::new(Prefix::Error, "query timed out"),
-            _ => Reason::new(Prefix::Error, "the store is not available"),
-        }
+        Reason::new(Prefix::Error, failure(error))
+    }
+}
+
+/// What a client is told of a failure.
+pub(super) const fn failure(error: &StorageError) -> &'static str {
+    match error {
+        StorageError::TimedOut => "query timed out",
+        _ => "the store is not available",
     }
 }
 

@@ -42,14 +42,19 @@ impl Subscription {
 /// Events that wait until the stored ones were sent.
 #[derive(Debug, Default)]
 struct Waiting {
+    /// The stored ones are all up to this position, as far as that is known yet.
+    upto: Seq,
     /// Ephemeral events have no position.
     events: Vec<(Option<Seq>, Arc<str>)>,
     bytes: usize,
 }
 
 impl Waiting {
-    /// Keeps an event, and gives false if there is no room.
+    /// Keeps an event, unless it is among the stored ones, and gives false if there is no room.
     fn push(&mut self, seq: Option<Seq>, json: &Arc<str>, limits: &Limits) -> bool {
+        if !is_after(seq, self.upto) {
+            return true;
+        }
         let fits = self.events.len() < limits.live_buffer && self.bytes + json.len() <= limits.outbound_bytes;
         if fits {
             self.events.push((seq, json.clone()));
@@ -57,6 +62,18 @@ impl Waiting {
         }
         fits
     }
+
+    /// The stored ones are all up to `upto`.
+    fn cut(&mut self, upto: Seq) {
+        self.upto = upto;
+        self.events.retain(|(seq, _)| is_after(*seq, upto));
+        self.bytes = self.events.iter().map(|(_, json)| json.len()).sum();
+    }
+}
+
+/// True if an event is none of those up to a position.
+fn is_after(seq: Option<Seq>, upto: Seq) -> bool {
+    seq.is_none_or(|seq| seq > upto)
 }
 
 /// Something that happens.
@@ -80,6 +97,13 @@ pub enum Pace {
 }
 
 impl Session {
+    /// The store is asked for events up to position `upto`: what comes of them meanwhile needn't wait.
+    pub fn asks_up_to(&mut self, sub: &str, upto: Seq) {
+        if let Some(Phase::Storing(waiting)) = self.subscriptions.get_mut(sub).map(|found| &mut found.phase) {
+            waiting.cut(upto);
+        }
+    }
+
     /// A stored event that a subscription asked for; `None` if it has ended meanwhile.
     pub fn stored_event(&self, sub: &str, json: &str) -> Option<Action> {
         self.subscriptions.contains_key(sub).then(|| send(&RelayMessage::Event { sub, json }))
@@ -96,7 +120,7 @@ impl Session {
         };
         let hint = (settings.read.eose_hint == Switch::On).then_some(hint);
         let end = send(&RelayMessage::Eose { sub, hint });
-        let after = waiting.iter().filter(|(seq, _)| seq.is_none_or(|seq| seq > upto));
+        let after = waiting.iter().filter(|(seq, _)| is_after(*seq, upto));
         let after = after.map(|(_, json)| send(&RelayMessage::Event { sub, json }));
         std::iter::once(end).chain(after).collect()
     }
@@ -109,7 +133,7 @@ impl Session {
             return Vec::new();
         }
         match self.subscriptions.get_mut(sub).map(|subscription| &mut subscription.phase) {
-            Some(Phase::Live(since)) if seq.is_none_or(|seq| seq > *since) => match pace {
+            Some(Phase::Live(since)) if is_after(seq, *since) => match pace {
                 Pace::Steady => vec![send(&RelayMessage::Event { sub, json })],
                 Pace::Slow => self.end_subscription(sub, "slow consumer"),
             },

@@ -184,7 +184,7 @@ impl Session {
             Err(reason) => return vec![send(&RelayMessage::Refused { id: &id.to_string(), reason })],
         };
         if !self.keys.contains(&key) {
-            if self.keys.len() == settings.limits.keys {
+            if self.keys.len() >= settings.limits.keys {
                 let reason = Reason::new(nexus_nostr::Prefix::Restricted, "too many keys on one connection");
                 return vec![send(&RelayMessage::Refused { id: &id.to_string(), reason })];
             }

@@ -275,6 +275,27 @@ fn only_what_would_be_sent_now_ends_a_slow_subscription() {
     assert!(matches!(&ended[..], [Action::Unsubscribe(_), Action::Send(text)] if text.contains("slow consumer")));
 }
 
+/// What is passed on late, and stands in the page that is being sent, takes no room from what happens after it.
+#[test]
+fn what_a_page_has_does_not_wait() {
+    let limits = Limits { live_buffer: 2, ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let mut session = asking(&settings);
+    let (note, json): (_, Arc<str>) = (event(1, 1, &[], ""), "{}".into());
+    let happens = |session: &mut Session, seq: u64| {
+        let news = News { seq: Some(Seq::new(seq)), event: &note, json: &json };
+        session.live("s", news, Pace::Steady, &settings, AT)
+    };
+    assert!([3, 11].iter().all(|seq| happens(&mut session, *seq).is_empty()));
+    session.asks_up_to("s", Seq::new(10));
+    assert!([4, 5, 10, 12].iter().all(|seq| happens(&mut session, *seq).is_empty()));
+    assert_eq!(session.stored("s", Seq::new(10), EoseHint::Finish, &settings).len(), 3, "the end, 11 and 12");
+    let mut session = asking(&settings);
+    session.asks_up_to("s", Seq::new(10));
+    assert!([11, 12].iter().all(|seq| happens(&mut session, *seq).is_empty()));
+    assert!(matches!(&happens(&mut session, 13)[..], [Action::Unsubscribe(_), Action::Send(_)]));
+}
+
 /// What a history of the journal is made of: stored past the relay, published, or delivered.
 #[derive(Clone, Copy, Debug)]
 enum Step {

@@ -3,6 +3,7 @@
 mod banning;
 mod bans;
 mod delivery;
+mod failing;
 mod feed;
 mod fuzz;
 mod intake;

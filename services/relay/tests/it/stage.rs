@@ -8,7 +8,7 @@ use nexus_relay::{
     settings::Settings,
     store::MemoryStorage,
 };
-use nexus_relay_suite::scenario::Stage;
+use nexus_relay_suite::{disturbed::Disturbed, scenario::Stage};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
@@ -38,11 +38,20 @@ impl Clock {
 pub(crate) struct TestRuntime {
     clock: Clock,
     next: AtomicU64,
+    /// Errors that were logged.
+    errors: Arc<Mutex<Vec<String>>>,
 }
 
 impl TestRuntime {
-    pub(crate) const fn new(clock: Clock) -> Self {
-        Self { clock, next: AtomicU64::new(1) }
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, next: AtomicU64::new(1), errors: Arc::default() }
+    }
+}
+
+impl Drop for TestRuntime {
+    fn drop(&mut self) {
+        let errors = self.errors.lock().expect("no panic");
+        assert!(errors.is_empty() || std::thread::panicking(), "nobody expected {errors:?}");
     }
 }
 
@@ -61,7 +70,9 @@ impl RuntimeAdapter for TestRuntime {
     }
 
     fn log(&self, level: LogLevel, message: &str) {
-        assert!(level < LogLevel::Error, "{message}");
+        if level == LogLevel::Error {
+            self.errors.lock().expect("no panic").push(message.to_owned());
+        }
     }
 }
 
@@ -119,7 +130,7 @@ impl WebSocketAdapter for MockSockets {
 }
 
 pub(crate) type TestRelay =
-    Relay<MemoryStorage, InMemoryCache<Box<dyn Fn() -> Timestamp + Send + Sync>>, MockSockets, TestRuntime>;
+    Relay<Disturbed<MemoryStorage>, InMemoryCache<Box<dyn Fn() -> Timestamp + Send + Sync>>, MockSockets, TestRuntime>;
 
 /// Something that happens in the middle of something else: when the cache has looked at its clock so many times.
 #[derive(Clone, Default)]
@@ -153,6 +164,7 @@ impl Interruption {
 pub(crate) struct TestStage {
     pub(crate) relay: Arc<TestRelay>,
     pub(crate) interruption: Interruption,
+    errors: Arc<Mutex<Vec<String>>>,
     clock: Clock,
     clients: BTreeMap<String, ConnectionId>,
     connected: u64,
@@ -164,7 +176,7 @@ impl TestStage {
     pub(crate) async fn new(settings: Settings) -> Self {
         let clock = Clock::new();
         let runtime = TestRuntime::new(clock.clone());
-        let by_clock = clock.clone();
+        let (by_clock, errors) = (clock.clone(), runtime.errors.clone());
         let interruption = Interruption::default();
         let set = interruption.clone();
         let look = move || {
@@ -172,10 +184,11 @@ impl TestStage {
             by_clock.now()
         };
         let cache = InMemoryCache::new(1_000, Box::new(look) as Box<_>);
-        let relay = Relay::open(MemoryStorage::default(), cache, MockSockets::default(), runtime, settings, 300).await;
+        let relay = Relay::open(Disturbed::default(), cache, MockSockets::default(), runtime, settings, 300).await;
         Self {
             relay: Arc::new(relay.expect("memory can be read")),
             interruption,
+            errors,
             clock,
             clients: BTreeMap::new(),
             connected: 0,
@@ -187,6 +200,16 @@ impl TestStage {
     pub(crate) fn change(self, change: impl FnOnce(TestRelay) -> TestRelay) -> Self {
         let relay = Arc::into_inner(self.relay).expect("nobody else has it");
         Self { relay: Arc::new(change(relay)), ..self }
+    }
+
+    /// Lets time pass, of which nobody is told.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1_000, Ordering::SeqCst);
+    }
+
+    /// The errors that were logged, which nobody else needs to know of then.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        std::mem::take(&mut self.errors.lock().expect("no panic"))
     }
 
     /// Everything that waits for a client.
@@ -234,7 +257,7 @@ impl Stage for TestStage {
     }
 
     async fn wait(&mut self, seconds: i64) {
-        self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+        self.pass(seconds);
         self.relay.tick().await.expect("memory can be written");
     }
 }

@@ -111,8 +111,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Runs what serves the connection, in a task that afterwards polls [`Outbox::take`] each time. What it puts in wakes
-    /// nobody then, which would send another thread after a task that is running.
+    /// Runs what serves the connection, in a task that afterwards polls [`Outbox::take`] each time. What it puts in
+    /// wakes nobody then, which would send another thread after a task that is running.
     pub(crate) fn before_taking<F: Future>(&self, mut serving: Pin<&mut F>) -> impl Future<Output = F::Output> {
         poll_fn(move |context| {
             let _until_polled = TakenNext(TAKEN_NEXT.replace(self));

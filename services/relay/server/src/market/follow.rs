@@ -39,7 +39,7 @@ pub(super) async fn follow(
             Ok(read) => cursor = read,
             Err(error) if error.is_retryable() => {
                 tracing::error!(%error, "the journal can't be read");
-                tokio::time::sleep(AGAIN).await;
+                stop.run_until_cancelled(tokio::time::sleep(AGAIN)).await;
             }
             Err(error) => return Err(error),
         }

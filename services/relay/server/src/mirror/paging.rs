@@ -84,8 +84,9 @@ fn said(name: &str, reply: Reply) -> Result<Said, Reply> {
     }
 }
 
-/// All stored events that another relay sends for a filter, which has a limit. What doesn't match it is left out. A relay
-/// that completes the last second may send some more than were asked for (NIP-67); twice as many are all that is heard.
+/// All stored events that another relay sends for a filter, which has a limit. What doesn't match it is left out. A
+/// relay that completes the last second may send some more than were asked for (NIP-67); twice as many are all that is
+/// heard.
 pub(super) async fn events(link: &mut Link, name: &str, filter: &Filter) -> Result<Vec<Raw<Event>>, SyncError> {
     let (mut events, mut may_retry) = (Vec::new(), true);
     let mut room = filter.limit().unwrap_or(PAGE).saturating_mul(2);
