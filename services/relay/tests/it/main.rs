@@ -8,6 +8,7 @@ mod feed;
 mod fuzz;
 mod intake;
 mod jobs;
+mod limits;
 mod manage;
 mod models;
 mod once;
