@@ -13,6 +13,7 @@ mod plugin;
 mod raw;
 mod retention;
 mod scenarios;
+mod settings;
 mod slow;
 mod stand;
 mod stopping;
