@@ -128,22 +128,38 @@ impl Framed {
         self.send(&frame(8, 0, stream, &bytes.to_be_bytes())).await;
     }
 
-    /// The next frame of a kind and a stream, and how many bytes it holds.
-    async fn next(&mut self, kind: u8, stream: u8) -> usize {
+    /// The next frame: its kind, its stream, and how many bytes it holds.
+    async fn frame(&mut self) -> (u8, u8, usize) {
+        let mut head = [0; 9];
+        self.tls.read_exact(&mut head).await.expect("a frame");
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        self.tls.read_exact(&mut vec![0; length]).await.expect("its payload");
+        (head[3], head[8], length)
+    }
+
+    /// How many bytes the next frame of an answer holds, which is not given up.
+    async fn data(&mut self, of: u8) -> usize {
         let found = async {
             loop {
-                let mut head = [0; 9];
-                self.tls.read_exact(&mut head).await.expect("a frame");
-                let length = usize::from(head[1]) << 8 | usize::from(head[2]);
-                let mut payload = vec![0; length];
-                self.tls.read_exact(&mut payload).await.expect("its payload");
-                assert!(head[3] != RESET || kind == RESET, "stream {} is reset", head[8]);
-                if (head[3], head[8]) == (kind, stream) {
-                    return length;
+                match self.frame().await {
+                    (DATA, stream, length) if stream == of => return length,
+                    (kind, stream, _) => assert!(kind != RESET || stream != of, "the answer is given up"),
                 }
             }
         };
         timeout(PATIENCE, found).await.expect("the frame comes")
+    }
+
+    /// The next answer that is given up.
+    async fn given_up(&mut self) -> u8 {
+        let found = async {
+            loop {
+                if let (RESET, stream, _) = self.frame().await {
+                    return stream;
+                }
+            }
+        };
+        timeout(PATIENCE, found).await.expect("an answer is given up")
     }
 }
 
@@ -163,11 +179,23 @@ async fn an_answer_without_window_is_given_up_and_the_connection_goes_on() {
         let mut client = Framed::connect(site, window).await;
         client.send(&asking(1, path)).await;
         timeout(PATIENCE, gone.notified()).await.expect("the answer is let go of");
-        client.next(RESET, 1).await;
+        assert_eq!(client.given_up().await, 1);
         client.send(&asking(3, "/page")).await;
         client.widen(3, 4_000).await;
-        while client.next(DATA, 3).await > 0 {}
+        while client.data(3).await > 0 {}
     }
+}
+
+#[tokio::test]
+async fn of_many_answers_each_is_watched_by_itself() {
+    let (site, _) = endless_site(Some(STALL));
+    let mut client = Framed::connect(site, 0).await;
+    client.send(&[1, 3, 5].map(|stream| asking(stream, "/page")).concat()).await;
+    client.widen(3, 4_000).await;
+    while client.data(3).await > 0 {}
+    let mut given_up = [client.given_up().await, client.given_up().await];
+    given_up.sort_unstable();
+    assert_eq!(given_up, [1, 5]);
 }
 
 #[tokio::test]
@@ -178,7 +206,7 @@ async fn an_answer_whose_window_opens_now_and_then_is_served_on() {
     for _ in 0..8 {
         sleep(STALL / 2).await;
         client.widen(1, 16 << 10).await;
-        assert_eq!(client.next(DATA, 1).await, 16 << 10);
+        assert_eq!(client.data(1).await, 16 << 10);
     }
 }
 
@@ -187,8 +215,8 @@ async fn an_answer_that_has_nothing_to_say_is_waited_for() {
     let (site, _) = endless_site(Some(STALL));
     let mut client = Framed::connect(site, 65_535).await;
     client.send(&asking(1, "/quiet")).await;
-    assert_eq!((client.next(DATA, 1).await, client.next(DATA, 1).await), (4, 4));
-    assert_eq!(client.next(DATA, 1).await, 0, "the end");
+    assert_eq!((client.data(1).await, client.data(1).await), (4, 4));
+    assert_eq!(client.data(1).await, 0, "the end");
 }
 
 #[tokio::test]
@@ -198,7 +226,7 @@ async fn where_the_service_does_not_mind_an_answer_waits_for_its_window() {
     client.send(&asking(1, "/page")).await;
     assert!(timeout(4 * STALL, gone.notified()).await.is_err(), "given up without a limit");
     client.widen(1, 4_000).await;
-    assert_eq!(client.next(DATA, 1).await, 3_000);
+    assert_eq!(client.data(1).await, 3_000);
 }
 
 #[tokio::test]
