@@ -157,8 +157,10 @@ fn an_event_that_is_another_is_found() {
 fn what_is_wrong_with_the_index_is_found_and_made_anew() {
     let cases: [Case<'_>; 4] = [
         ("no file has the positions from 1 to 800", &|at| fs::remove_file(&files(at)[0]).unwrap()),
-        ("is not whole, or another store's", &|at| change(&files(at)[0], |bytes| bytes.truncate(10_000))),
-        ("is not whole, or another store's", &|at| change(&files(at)[1], |bytes| bytes[50] ^= 1)),
+        ("is not whole, of another version, or another store's", &|at| {
+            change(&files(at)[0], |bytes| bytes.truncate(10_000))
+        }),
+        ("is not whole, of another version, or another store's", &|at| change(&files(at)[1], |bytes| bytes[50] ^= 1)),
         ("the events should have", &|at| change(&files(at)[0], |bytes| bytes[5_000] ^= 1)),
     ];
     for (expected, spoil) in cases {

@@ -143,7 +143,9 @@ impl Survey {
                 self.upto = last;
             }
             Ok(Some(_)) => {}
-            Ok(None) => self.faults.push(format!("{} is not whole, or another store's", path.display())),
+            Ok(None) => {
+                self.faults.push(format!("{} is not whole, of another version, or another store's", path.display()))
+            }
             // It was merged into another meanwhile.
             Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

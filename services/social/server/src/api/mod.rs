@@ -11,7 +11,7 @@ mod files;
 mod info;
 mod jobs;
 mod openapi;
-mod params;
+pub(crate) mod params;
 mod post;
 mod post_tags;
 mod resources;

@@ -1,6 +1,7 @@
 //! What a live session wants to hear of: its query, parsed into a filter that knows its routes.
 
 use super::{Wanted, presentation::Facet};
+use crate::api::params::LabelText;
 use nexus_filter::{Filter, Route, Routed};
 use nexus_model::Change;
 use nexus_pubky::PubkyId;
@@ -31,9 +32,9 @@ impl Interest {
         Ok(Self {
             authors: values("author", wanted.author.as_deref(), |key| Ok(parse_key(key)?.to_string()))?,
             kinds: values("kind", wanted.kind.as_deref(), |kind| one_of(kind, &KINDS))?,
-            labels: values("tag", wanted.tag.as_deref(), |label| Ok(label.to_lowercase()))?,
+            labels: values("tag", wanted.tag.as_deref(), label)?,
             collections: values("collection", wanted.collection.as_deref(), |name| one_of(name, &COLLECTIONS))?,
-            receiver: wanted.notifications_for.as_deref().map(parse_key).transpose()?,
+            receiver: receiver(wanted.notifications_for.as_deref())?,
         })
     }
 
@@ -124,6 +125,15 @@ fn values(name: &str, list: Option<&str>, parse: impl Fn(&str) -> Result<String,
 
 fn parse_key(text: &str) -> Result<PubkyId, String> {
     PubkyId::from_str(text.trim()).map_err(|error| error.to_string())
+}
+
+fn receiver(key: Option<&str>) -> Result<Option<PubkyId>, String> {
+    key.map(parse_key).transpose().map_err(|error| format!("notifications_for: {error}"))
+}
+
+/// A label that no tag can have would never match.
+fn label(text: &str) -> Result<String, String> {
+    LabelText::parse(text).map(|label| label.0.to_string())
 }
 
 fn one_of(text: &str, known: &[&str]) -> Result<String, String> {

@@ -228,6 +228,11 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
     for (query, error) in [
         ("author=ada", "Invalid input: author: Validation Error: the string is not 52 utf chars"),
         ("author=,", "Invalid input: author: At least 1 item(s) required"),
+        ("notifications_for=x", "Invalid input: notifications_for: Validation Error: the string is not 52 utf chars"),
+        (
+            "tag=maps,a%20b",
+            "Invalid input: tag: Invalid input: Validation Error: Tag 'a b' contains whitespace characters",
+        ),
         (
             "collection=likes",
             "Invalid input: collection: unknown value `likes`, expected one of profile, posts, follows, mutes, \

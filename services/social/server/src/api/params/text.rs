@@ -12,7 +12,7 @@ pub(crate) struct LabelText(pub(crate) Label);
 
 impl LabelText {
     /// Reads a label as the schema of tags does.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         // The schema checks labels within tags; any URI will do.
         let tag = PubkyAppTag::new("urn:label".into(), text.into());
         match tag.validate(None) {
