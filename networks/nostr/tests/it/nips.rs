@@ -330,6 +330,11 @@ fn a_http_request_is_vouched_for_in_every_part() {
     assert_eq!(check(&change(2, "00"), NOW), Err(Error::NotAuthentic("wrong payload")));
     assert_eq!(check("Bearer x", NOW), Err(Error::NotAuthentic("the scheme is not Nostr")));
     assert_eq!(check("Nostr §", NOW), Err(Error::NotAuthentic("the token is not base64")));
+    let token = |bytes: &[u8]| format!("Nostr {}", base64::engine::general_purpose::STANDARD.encode(bytes));
+    assert_eq!(check(&token(&[0xff]), NOW), Err(Error::NotAuthentic("the token is not an event")));
+    assert_eq!(check(&token(b"{}"), NOW), Err(Error::Missing("id")));
+    let note = key(1).sign(Kind::NOTE, NOW, nexus_nostr::Tags::default(), "");
+    assert_eq!(check(&token(note.to_json().as_bytes()), NOW), Err(Error::NotAuthentic("wrong kind")));
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -117,14 +117,19 @@ fn managed() -> Relay {
 async fn only_an_administrator_manages_and_each_event_vouches_once() {
     let house = House::with(managed()).await;
     let body = r#"{"method":"supportedmethods","params":[]}"#;
-    assert_eq!(call(&house, None, body).await.0, 401);
-    assert_eq!(call(&house, Some(vouch(7, "other", 0)), body).await.0, 401);
-    assert_eq!(call(&house, Some(vouch(7, body, 61)), body).await.0, 401);
-    assert_eq!(call(&house, Some(vouch(1, body, 0)), body).await.0, 403);
+    let refused = async |header: Option<String>| {
+        let (status, answer) = call(&house, header, body).await;
+        (status, answer["error"].as_str().unwrap_or_default().to_owned())
+    };
+    let told = |status: u16, why: &str| (status, why.to_owned());
+    assert_eq!(refused(None).await, told(401, "the scheme is not Nostr"));
+    assert_eq!(refused(Some(vouch(7, "other", 0))).await, told(401, "wrong payload"));
+    assert_eq!(refused(Some(vouch(7, body, 61))).await, told(401, "created_at is too far from now"));
+    assert_eq!(refused(Some(vouch(1, body, 0))).await, told(403, "not an administrator"));
     let header = vouch(7, body, 1);
     let (status, answer) = call(&house, Some(header.clone()), body).await;
     assert!(status == 200 && answer["result"].as_array().unwrap().contains(&json!("banpubkey")), "{answer}");
-    assert_eq!(call(&house, Some(header), body).await.0, 401);
+    assert_eq!(refused(Some(header)).await, told(401, "the event has vouched for a request before"));
     let plain = client().post(house.url("/")).body(body).send().await.unwrap();
     assert_eq!(plain.status(), 415);
 }
@@ -195,4 +200,18 @@ async fn what_a_rule_holds_back_is_stored_once_an_administrator_allows_it() {
     assert_eq!(change(&format!(r#"{{"method":"allowevent","params":["{}"]}}"#, note.id)).await, json!(true));
     client.send(r#"["REQ","s",{}]"#).await;
     assert!(client.read().await.expect("an event").contains("look at me"));
+}
+
+#[tokio::test]
+async fn a_call_that_is_wrong_is_told_why() {
+    let house = House::with(managed()).await;
+    for (body, why) in [
+        (r#"{"method":"makecoffee","params":[]}"#, "unknown method"),
+        (r#"{"method":"blockip","params":["nowhere"]}"#, "not an address or a network"),
+        (r#"{"method":"assignrole","params":["KEY","cook"]}"#, "there is no such role"),
+    ] {
+        let body = body.replace("KEY", &key(1).public_key().to_string());
+        let answer = call(&house, Some(vouch(7, &body, 0)), &body).await;
+        assert_eq!(answer, (200, json!({ "error": why })), "{body}");
+    }
 }

@@ -16,6 +16,7 @@ use nexus_relay::{
     settings::{Rate, Rates, Retention, Settings},
 };
 use nexus_relay_server::market::{JobFeed, router};
+use nexus_relay_suite::disturbed::Fate;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -408,4 +409,29 @@ async fn who_asks_too_often_is_told_when_to_come_again() {
         (StatusCode::TOO_MANY_REQUESTS, Some("1"))
     );
     assert_eq!(refused.json::<Value>().await.expect("JSON")["error"]["code"], "rate-limited");
+}
+
+/// Whoever asks while the store fails is told to come again, and no cache keeps that; then all is as before.
+#[tokio::test]
+async fn whatever_is_asked_while_the_store_fails_is_to_be_asked_again() {
+    let market = market(market_settings()).await;
+    let request = request(1, &[]);
+    market.publish(&request).await;
+    market.publish(&sign(2, 31_990, 0, &[&["d", "poet"], &["k", "5050"]], "{}")).await;
+    let (job, provider) = (format!("/api/v1/jobs/{}", request.id), key(2).public_key());
+    let handler = format!("/api/v1/handlers/{provider}");
+    let paths = ["/api/stats", "/api/v1/jobs", &job, "/api/v1/handlers", &handler];
+    market.relay.storage().disturb(|_| Fate::Fails(StorageError::TimedOut));
+    for path in paths {
+        let refused = market.get(path).await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(refused.headers()["retry-after"], "1", "{path}");
+        assert_eq!(refused.headers()["cache-control"], "no-store", "{path}");
+        let body: Value = refused.json().await.expect("JSON");
+        assert_eq!(body, json!({ "error": { "code": "error", "message": "the store is not available" } }), "{path}");
+    }
+    market.relay.storage().settle();
+    for path in paths {
+        market.json(path).await;
+    }
 }
