@@ -432,3 +432,23 @@ fn who_vanishes_leaves_no_rows_of_jobs() {
     store(&storage, event_by(3, 62, 20, &[&["relay", "ALL_RELAYS"]], ""));
     assert_eq!(rows(), (1, 1));
 }
+
+/// Texts are left out where there is no room for them, and nowhere else; what a limit cuts off gives its room back.
+#[test]
+fn a_page_has_as_many_texts_as_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(&folder);
+    let notes: Vec<Event> = (10..20).map(|at| event(1, at, &[], "word")).collect();
+    for note in &notes {
+        store(&storage, note.clone());
+    }
+    let length = notes[0].to_json().len();
+    for filter in [r#"{"limit":5}"#, r#"{"search":"word","limit":5}"#] {
+        let filter = Filter::parse(filter).unwrap();
+        for texts in 0..=6 {
+            let bytes = texts * length + length / 2;
+            let page = now(storage.query_within(std::slice::from_ref(&filter), &Scope::operator(), bytes)).unwrap();
+            assert_eq!((page.events.len(), page.rest.len(), page.more), (texts.min(5), 5 - texts.min(5), true));
+        }
+    }
+}

@@ -9,6 +9,10 @@ use nexus_relay::{
     settings::{Limits, Settings},
 };
 use nexus_relay_suite::{disturbed::Fate, scenario::Stage};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 /// Runs what can't wait, because memory never does.
 fn run(test: impl Future<Output = ()>) {
@@ -107,6 +111,30 @@ fn a_page_that_breaks_off_is_closed_and_has_no_end() {
         assert_eq!(stage.errors().len(), 1);
         stage.relay.storage().settle();
         assert_eq!(told(&mut stage, r#"["REQ","s",{}]"#).await.len(), 4);
+    });
+}
+
+/// A client that is gone before its page was sent costs no further look at the store.
+#[test]
+fn who_is_gone_is_not_read_for() {
+    run(async {
+        let limits = Limits { outbound_bytes: note(1).to_json().len(), ..Limits::default() };
+        let mut stage = stage(limits).await;
+        for number in 0..3 {
+            told(&mut stage, &format!(r#"["EVENT",{}]"#, note(number).to_json())).await;
+        }
+        let parts = Arc::new(AtomicUsize::new(0));
+        let counted = parts.clone();
+        stage.relay.storage().disturb(move |call| {
+            counted.fetch_add(usize::from(call == "query"), Ordering::Relaxed);
+            Fate::Works
+        });
+        told(&mut stage, r#"["REQ","s",{}]"#).await;
+        assert_eq!(parts.swap(0, Ordering::Relaxed), 1, "the texts that did not fit");
+        let conn = stage.connection("ada");
+        stage.relay.sockets().0.lock().expect("no panic").remove(&conn);
+        stage.send("ada", r#"["REQ","s",{}]"#).await;
+        assert_eq!(parts.load(Ordering::Relaxed), 0);
     });
 }
 
