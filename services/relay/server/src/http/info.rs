@@ -11,7 +11,7 @@ use nexus_relay::{
 use serde_json::{Map, Value, json};
 
 /// Where the program's source is.
-const SOFTWARE: &str = env!("CARGO_PKG_REPOSITORY");
+pub(super) const SOFTWARE: &str = env!("CARGO_PKG_REPOSITORY");
 /// How long a client may keep the description, in seconds.
 const KEPT: u32 = 60;
 

@@ -1,6 +1,7 @@
-//! What is answered over HTTP: the handshake of WebSockets, the relay's description, a page for people,
-//! statistics, and management. The market's own routes stand beside these.
+//! What is answered over HTTP: the handshake of WebSockets, the relay's description, a page for people, what any site is
+//! asked for, statistics, and management. The market's own routes stand beside these.
 
+mod about;
 mod info;
 mod manage;
 mod page;
@@ -12,7 +13,7 @@ use axum::{
     Router,
     middleware::map_response,
     response::{IntoResponse, Response},
-    routing::any,
+    routing::{any, get},
 };
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -28,7 +29,15 @@ use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Duration};
 
 /// The paths that are the relay's on a shared port.
-pub(crate) const PATHS: &[Paths] = &[Paths::Exact("/"), Paths::Exact("/ws"), Paths::Below("/api")];
+pub(crate) const PATHS: &[Paths] = &[
+    Paths::Exact("/"),
+    Paths::Exact("/ws"),
+    Paths::Below("/api"),
+    Paths::Exact("/.well-known/nodeinfo"),
+    Paths::Exact("/nodeinfo/2.1"),
+    Paths::Exact("/robots.txt"),
+    Paths::Exact("/favicon.ico"),
+];
 
 /// The largest body of a request.
 const BODY: usize = 1 << 20;
@@ -47,10 +56,22 @@ pub(crate) fn router<S: StorageAdapter + 'static>(hands: Arc<Hands<S>>, market: 
     let routes = Router::new()
         .route("/", any(root::answer::<S>))
         .route("/ws", any(root::answer::<S>))
+        .route("/.well-known/nodeinfo", get(about::place::<S>))
+        .route("/nodeinfo/2.1", get(about::node::<S>))
+        .route("/robots.txt", get(about::robots))
+        .route("/favicon.ico", get(about::icon::<S>))
         .fallback(async || failure(StatusCode::NOT_FOUND, "not_found", "there is nothing here"))
         .with_state(hands)
         .merge(market);
-    layers.apply(routes).layer(map_response(open_to_pages))
+    layers.apply(routes).layer(map_response(in_shape)).layer(map_response(open_to_pages))
+}
+
+/// What a layer refuses has the shape of other errors.
+async fn in_shape(response: Response) -> Response {
+    match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => failure(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too long"),
+        _ => response,
+    }
 }
 
 /// Pages of any origin may read the answers.

@@ -67,6 +67,41 @@ async fn who_has_the_description_is_told_so_and_browsers_get_a_page() {
 }
 
 #[tokio::test]
+async fn directories_crawlers_and_browsers_get_what_they_ask_any_site_for() {
+    let house = House::new().await;
+    let place: Value = get(&house, "/.well-known/nodeinfo", "*/*").await.json().await.unwrap();
+    let href = format!("{}/nodeinfo/2.1", URL.replacen("ws", "http", 1).trim_end_matches('/'));
+    assert_eq!(place["links"][0]["href"], href);
+    let node = get(&house, "/nodeinfo/2.1", "*/*").await;
+    assert_eq!(header(node.headers(), "content-type"), "application/json");
+    let node: Value = node.json().await.unwrap();
+    assert_eq!((&node["version"], &node["protocols"]), (&json!("2.1"), &json!(["nostr"])));
+    assert!(node["metadata"]["features"].as_array().unwrap().contains(&json!("nip_11")), "{node}");
+    assert!(get(&house, "/robots.txt", "*/*").await.text().await.unwrap().contains("Disallow: /api/"));
+    assert_eq!(get(&house, "/favicon.ico", "*/*").await.status(), 204);
+
+    let info = Info { icon: Some("https://a.example/icon.png".to_owned()), ..Info::default() };
+    let house = House::with(Relay { info, url: None, ..config() }).await;
+    let place: Value = get(&house, "/.well-known/nodeinfo", "*/*").await.json().await.unwrap();
+    assert_eq!(place["links"][0]["href"], house.url("/nodeinfo/2.1"));
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let still = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let icon = still.get(house.url("/favicon.ico")).send().await.unwrap();
+    assert_eq!((icon.status().as_u16(), header(icon.headers(), "location")), (307, "https://a.example/icon.png"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_in_the_shape_of_other_errors() {
+    let house = House::new().await;
+    for (path, bytes) in [("/api/v1/query", 2 << 20), ("/api/v1/events", 2 << 20), ("/", 2 << 20)] {
+        let answer = client().post(house.url(path)).body("x".repeat(bytes)).send().await.unwrap();
+        assert_eq!(answer.status(), 413, "{path}");
+        let told: Value = answer.json().await.unwrap();
+        assert_eq!(told["error"]["code"], "too_large", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn an_upgrade_without_version_13_is_told_which() {
     let house = House::new().await;
     let request = client().get(house.url("/")).header("connection", "upgrade").header("upgrade", "websocket");

@@ -77,5 +77,9 @@ fn utc(time: Timestamp) -> String {
     )
 )]
 async fn ingest(State(social): State<Arc<Shared>>, At(at): At<UserPath>) -> Result<(), ApiError> {
-    Ok(social.ingest.ingest(&at.user_id).await?)
+    let is_known = social.ask(|index| index.user_counts(&at.user_id)).is_some();
+    if !is_known {
+        social.ingest.ingest(&at.user_id).await?;
+    }
+    Ok(())
 }
