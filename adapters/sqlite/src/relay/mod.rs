@@ -56,7 +56,7 @@ pub const SCHEMA: Schema = Schema {
 };
 
 /// How many bytes of events are in memory by default.
-const NEAR: usize = 32 << 20;
+const NEAR: usize = 128 << 20;
 
 /// How many rows are read at once into the index when the store is opened.
 const REPLAY: usize = 2_000;

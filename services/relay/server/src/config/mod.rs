@@ -161,7 +161,7 @@ section! {
         /// At how many of them commits wait for that file.
         pub recent_most: Bounded<256, 1_000_000_000> = Bounded::of(131_072),
         /// How much of the events that were written or asked for lately is in memory.
-        pub near: Size<0, { 1 << 40 }> = Size::of(32 << 20),
+        pub near: Size<0, { 1 << 40 }> = Size::of(128 << 20),
     }
 }
 
