@@ -81,6 +81,15 @@ fn migrate(settings: &Settings, services: &[Service]) -> Outcome {
     Ok(())
 }
 
+/// Refuses to read a database that isn't there: where a directory was misspelled, one would be made and found empty.
+pub(crate) fn must_exist(settings: &Settings, service: Service) -> Outcome {
+    let path = database(settings, service);
+    match path.exists() {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::Failed, format!("there is no database {}", path.display()))),
+    }
+}
+
 /// Exit code 10 if the schema is older than the program's.
 fn pending(settings: &Settings, service: Service) -> Outcome {
     let path = database(settings, service);

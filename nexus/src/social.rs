@@ -1,11 +1,11 @@
 //! The social service's backends, picked and opened, and the verbs that move its objects.
 
 use crate::{
-    cli,
+    cli, db,
     failure::{Exit, Failure, Outcome},
     lines,
     progress::{Counter, reading},
-    settings::Settings,
+    settings::{Service, Settings},
 };
 use nexus_runtime::Clock;
 use nexus_social::{
@@ -36,6 +36,7 @@ pub(crate) fn open_store(settings: &Settings) -> Outcome<Arc<SocialStore>> {
 
 /// `nexus social export FILE`: also while Nexus runs.
 pub(crate) fn export(settings: &Settings, file: &Path) -> Outcome {
+    db::must_exist(settings, Service::Social)?;
     let store = open_store(settings)?;
     let counter = Counter::new("objects written:");
     let lines = match lines::is_standard(file) {

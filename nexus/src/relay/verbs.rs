@@ -6,9 +6,9 @@ mod peers;
 use super::open_store;
 use crate::{
     datadir::DataDir,
-    db::{agreed, confirm},
+    db::{agreed, confirm, must_exist},
     failure::{Exit, Failure, Outcome},
-    settings::Settings,
+    settings::{Service, Settings},
 };
 use clap::{Args, Subcommand};
 use nexus_nostr::{Filter, Seconds, SigningKey};
@@ -154,6 +154,9 @@ fn filter(text: &str) -> Result<Box<Filter>, String> {
 pub(crate) fn run(settings: &Settings, verb: &Verb) -> Outcome {
     if matches!(verb, Verb::Keygen) {
         return keygen();
+    }
+    if matches!(verb, Verb::Export(_) | Verb::Scan { .. } | Verb::Count { .. }) {
+        must_exist(settings, Service::Relay)?;
     }
     let _data = DataDir::take(&settings.server.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("nexus").enable_all().build()?;

@@ -257,6 +257,19 @@ fn another_program_s_database_is_refused_and_left_as_it_is() {
     }
 }
 
+#[test]
+fn what_only_reads_makes_no_database() {
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in
+        [&["social", "export", "-"][..], &["relay", "export"], &["relay", "count"], &["relay", "scan", "{}"]]
+    {
+        let asked = run(directory.path(), arguments);
+        assert_eq!(asked.status.code(), Some(1), "{arguments:?}: {}", printed(&asked));
+        assert!(printed(&asked).contains("there is no database"), "{arguments:?}: {}", printed(&asked));
+    }
+    assert!(!directory.path().join("data").exists());
+}
+
 /// `nexus … | head -n 1`: whoever has seen enough closes the pipe. What is printed for people is done then; a dump that
 /// was cut short has failed, and says so.
 #[test]
